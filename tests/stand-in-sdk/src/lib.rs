@@ -1,0 +1,1 @@
+//! tests/stand-in-sdk
