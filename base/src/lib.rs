@@ -1,1 +1,13 @@
-//! base
+//! Ground that both programs stand on. Nothing here knows what a recording is.
+#![forbid(unsafe_code)]
+
+pub mod backoff;
+pub mod child;
+pub mod clock;
+pub mod durable;
+pub mod password;
+pub mod shutdown;
+pub mod sqlite;
+pub mod tls;
+pub mod token;
+pub mod tracing_setup;
