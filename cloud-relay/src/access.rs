@@ -1,0 +1,1 @@
+//! One question, answered in one place: may this principal do this to that (Q3).

@@ -1,0 +1,1 @@
+//! Who saw what, who changed what (Q6).

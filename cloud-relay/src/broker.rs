@@ -1,0 +1,1 @@
+//! The MQTT broker: a supervised Mosquitto, or one that runs elsewhere.

@@ -1,0 +1,1 @@
+//! Login, sessions, lock-out, passwords (Q4).

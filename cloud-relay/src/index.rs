@@ -1,0 +1,1 @@
+//! The footage of every site as last reported (Q1).

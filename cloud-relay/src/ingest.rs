@@ -1,0 +1,1 @@
+//! Reports in: idempotent by (appliance, log, seq); acknowledgements and hints out.

@@ -1,0 +1,1 @@
+//! The relay's CA: server certificates, appliance certificates, the key that signs assertions.

@@ -1,0 +1,150 @@
+-- The relay's store, version 1. Times are microseconds since 1970 (`_utc`). Every table that belongs to a tenant
+-- carries its organisation. The footage index is derived: an appliance can tell it again.
+
+create table organisation (
+    id          text primary key,
+    name        text not null,
+    created_utc integer not null
+) strict;
+
+create table person (
+    id              text primary key,
+    -- null: a super admin, who runs the relay.
+    organisation_id text references organisation (id),
+    username        text not null unique collate nocase,
+    password_hash   text not null,
+    role            text not null check (role in ('super_admin', 'org_admin', 'operator', 'viewer')),
+    must_change_password integer not null default 0 check (must_change_password in (0, 1)),
+    failures        integer not null default 0,
+    locked_until_utc integer,
+    created_utc     integer not null,
+    check ((role = 'super_admin') = (organisation_id is null))
+) strict;
+
+create table person_session (
+    id                 text primary key,
+    person_id          text not null references person (id) on delete cascade,
+    organisation_id    text,
+    access_digest      text not null unique,
+    access_expires_utc integer not null,
+    refresh_digest     text not null unique,
+    refresh_expires_utc integer not null,
+    csrf_digest        text not null,
+    created_utc        integer not null
+) strict;
+
+create table site (
+    id              text primary key,
+    organisation_id text not null references organisation (id),
+    name            text not null,
+    created_utc     integer not null
+) strict;
+
+create table appliance (
+    id              text primary key,
+    organisation_id text not null references organisation (id),
+    site_id         text not null unique references site (id),
+    -- SHA-256 (hex) of the public key's SPKI: the key that was claimed, and no other.
+    spki_sha256     text not null unique,
+    certificate_pem text not null,
+    certificate_expires_utc integer not null,
+    revoked         integer not null default 0 check (revoked in (0, 1)),
+    claimed_utc     integer not null,
+    -- Presence, from birth and will.
+    online          integer not null default 0 check (online in (0, 1)),
+    boot_id         text,
+    version         text,
+    last_seen_utc   integer,
+    -- What has been stored of its reports: everything up to `seq` of `log`.
+    log             text,
+    seq             integer not null default 0,
+    agent_state     text,
+    storage_state   text,
+    host_figures    text
+) strict;
+
+-- Certificate requests that wait for their code. Bounded, and gone after CODE_LIFETIME.
+create table enrolment (
+    appliance   text primary key,
+    csr_pem     text not null,
+    proof       text not null,
+    version     text not null,
+    address     text not null,
+    seen_utc    integer not null
+) strict;
+
+create table recorder (
+    id              text not null,
+    appliance       text not null references appliance (id) on delete cascade,
+    organisation_id text not null,
+    site_id         text not null,
+    -- JSON of wire::resource::Recorder.
+    body            text not null,
+    updated_utc     integer not null,
+    primary key (appliance, id)
+) strict;
+
+create table camera (
+    id              text not null,
+    appliance       text not null references appliance (id) on delete cascade,
+    organisation_id text not null,
+    site_id         text not null,
+    name            text not null,
+    -- JSON of wire::resource::Camera.
+    body            text not null,
+    updated_utc     integer not null,
+    primary key (appliance, id)
+) strict;
+create index camera_by_id on camera (id);
+create index camera_by_organisation on camera (organisation_id, site_id, name);
+
+-- The footage index (Q1).
+create table recording (
+    id              text not null,
+    appliance       text not null references appliance (id) on delete cascade,
+    organisation_id text not null,
+    site_id         text not null,
+    camera_id       text not null,
+    status          text not null,
+    start_utc       integer not null,
+    end_utc         integer not null,
+    kept_bytes      integer not null default 0,
+    -- A state changes only for a newer report.
+    seq             integer not null,
+    updated_utc     integer not null,
+    -- JSON of wire::resource::Recording.
+    body            text not null,
+    primary key (appliance, id)
+) strict;
+create index recording_by_id on recording (id);
+create index recording_by_start on recording (organisation_id, start_utc, id);
+create index recording_by_camera on recording (camera_id, start_utc, id);
+create index recording_by_site on recording (site_id, start_utc, id);
+
+create table alert (
+    id              text primary key,
+    appliance       text not null,
+    organisation_id text not null,
+    at_utc          integer not null,
+    body            text not null
+) strict;
+
+-- Every access to footage and every change (Q6).
+create table audit (
+    id              integer primary key,
+    organisation_id text,
+    at_utc          integer not null,
+    person_id       text,
+    username        text not null,
+    action          text not null,
+    subject         text not null,
+    bytes           integer,
+    request_id      text not null
+) strict;
+create index audit_by_time on audit (organisation_id, at_utc);
+
+-- Single values.
+create table setting (
+    key   text primary key,
+    value text not null
+) strict;

@@ -1,0 +1,1 @@
+//! The tunnel: `hub` knows which appliance is connected and lends its spare connections (design.md §6).

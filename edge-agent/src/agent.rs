@@ -1,0 +1,1 @@
+//! Wires everything in one readable list; starts, watches and joins the tasks; drains in order.

@@ -1,0 +1,1 @@
+//! The only owner of SQLite: `schema.sql`, one file of SQL per noun, check and repair.

@@ -1,0 +1,1 @@
+//! One order -> parts with digests and a journal; resume, progress, bandwidth (R6).

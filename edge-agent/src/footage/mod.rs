@@ -1,0 +1,1 @@
+//! Media bytes on disk: readable paths (R8), staging, volumes.

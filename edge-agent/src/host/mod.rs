@@ -1,0 +1,1 @@
+//! The box: disks, memory, temperature, systemd notify and watchdog.

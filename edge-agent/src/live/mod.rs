@@ -1,0 +1,1 @@
+//! One source per live stream, fan-out to viewers, limits.

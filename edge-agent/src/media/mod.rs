@@ -1,0 +1,1 @@
+//! FFmpeg as a child process: probe, remux, segment. Only this folder starts FFmpeg.

@@ -1,0 +1,4 @@
+//! The nouns as types. No I/O, no async, no SQL, no JSON.
+
+pub mod inventory;
+pub mod time;

@@ -1,0 +1,1 @@
+//! Pure: pending recordings, limits, priority -> next orders (R5, R6).

@@ -1,0 +1,1 @@
+//! VOD playlists across recordings and gaps.

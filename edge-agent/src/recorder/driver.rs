@@ -1,0 +1,194 @@
+//! The port that every way to talk to a recorder fills: the SDK worker today, ISAPI and ONVIF later.
+//!
+//! A driver speaks in true time; translating to and from the recorder's clock is its own business
+//! (`recorder/clock.rs`). A driver never retries a refusal of credentials.
+
+use std::path::PathBuf;
+
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use crate::model::inventory::{Inventory, RecorderIdentity};
+use crate::model::time::{RecorderTime, UtcRange};
+
+/// Where a recorder is and how to log in.
+#[derive(Clone)]
+pub struct RecorderAccount {
+    /// Host name or IP address.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// User name.
+    pub username: String,
+    /// Password; wiped when dropped.
+    pub password: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for RecorderAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}:{}", self.username, self.address, self.port)
+    }
+}
+
+/// What kind of failure, by what to do about it (the classes of ABI §7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Credentials or rights: stop until the settings change (class A).
+    Refused,
+    /// The account is locked; further attempts would prolong it (class K).
+    Locked,
+    /// The device has no session or bandwidth left: fewer at once, later (class C).
+    Capacity,
+    /// Nothing answers, or the connection broke: retry with back-off (class N).
+    Network,
+    /// The device is in trouble: retry slowly (class D).
+    Device,
+    /// The recording is gone from the recorder (error 33): do not retry.
+    SourceGone,
+    /// The device does not know this request: do not retry (class Q).
+    Unsupported,
+    /// A local cause: disk, descriptors, missing library files (class L).
+    Local,
+    /// The vendor library is missing or incomplete (R1).
+    LibraryMissing,
+    /// The worker crashed, hung or broke the protocol; it is being replaced (R2). Also misuse of handles (class S).
+    Worker,
+    /// Cancelled by us.
+    Cancelled,
+}
+
+/// A failure of a recorder, in words for the installer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RecorderError {
+    /// What to do about it.
+    pub kind: FailureKind,
+    /// What happened, naming the recorder, and what to do.
+    pub message: String,
+    /// The vendor's number, where there is one.
+    pub vendor_code: Option<u32>,
+}
+
+impl RecorderError {
+    /// A failure without a vendor's number.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            vendor_code: None,
+        }
+    }
+}
+
+/// What to download, as the recorder knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The whole stored file of this name.
+    Name(String),
+    /// A stretch of a channel, in the recorder's own clock, both ends inclusive to the second.
+    Time {
+        /// Channel number.
+        channel: u32,
+        /// First second.
+        start: RecorderTime,
+        /// Last second.
+        end: RecorderTime,
+    },
+}
+
+/// One part to fetch into a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRequest {
+    /// What.
+    pub source: Source,
+    /// Absolute path; created, or truncated when it is there.
+    pub path: PathBuf,
+    /// Expected size, for progress; 0 when unknown.
+    pub stated_bytes: u64,
+    /// Bandwidth limit in kbit/s; None: as fast as the device gives.
+    pub limit_kbps: Option<u32>,
+}
+
+/// How far a part has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartProgress {
+    /// Bytes in the file.
+    pub received_bytes: u64,
+    /// 0–100 as the device tells it.
+    pub percent: u8,
+}
+
+/// Which encoding of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Full quality.
+    Main,
+    /// Thrifty.
+    Sub,
+}
+
+/// A live stream: MPEG-PS behind the vendor's 40-byte header, as bytes on a socket. Dropping it ends the stream at the
+/// recorder.
+#[derive(Debug)]
+pub struct LiveStream {
+    /// The bytes; end of file when the stream ends for good.
+    pub bytes: UnixStream,
+    /// Cancelled by dropping.
+    pub guard: tokio_util::sync::DropGuard,
+}
+
+/// A session with one recorder. Cheap to clone; calls may run side by side.
+#[derive(Debug, Clone)]
+pub enum RecorderSession {
+    /// Through the vendor's SDK in a worker process.
+    Sdk(super::worker::WorkerSession),
+}
+
+impl RecorderSession {
+    /// What the login told.
+    pub fn identity(&self) -> &RecorderIdentity {
+        match self {
+            Self::Sdk(session) => session.identity(),
+        }
+    }
+
+    /// Asks the recorder for its time: a keep-alive, and the clock measured anew.
+    pub async fn ping(&self) -> Result<crate::model::inventory::RecorderClock, RecorderError> {
+        match self {
+            Self::Sdk(session) => session.ping().await,
+        }
+    }
+
+    /// What a channel holds in a range of true time, whole. Pages and narrow windows are the driver's business.
+    pub async fn search(&self, channel: u32, range: UtcRange) -> Result<Inventory, RecorderError> {
+        match self {
+            Self::Sdk(session) => session.search(channel, range).await,
+        }
+    }
+
+    /// Fetches one part to its end into its file. Progress is sent as it comes; cancelling stops at once and leaves
+    /// what was written. `Ok` means that the device sent its end mark; it does not mean that the bytes are right.
+    pub async fn download(
+        &self,
+        part: PartRequest,
+        progress: watch::Sender<PartProgress>,
+        cancel: CancellationToken,
+    ) -> Result<u64, RecorderError> {
+        match self {
+            Self::Sdk(session) => session.download(part, progress, cancel).await,
+        }
+    }
+
+    /// Starts a live stream.
+    pub async fn live(
+        &self,
+        channel: u32,
+        stream: StreamKind,
+    ) -> Result<LiveStream, RecorderError> {
+        match self {
+            Self::Sdk(session) => session.live(channel, stream).await,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The agent's side of a recorder: the driver port, session policy, its clock, and the client of the SDK worker.
+
+pub mod driver;
+pub mod worker;

@@ -1,0 +1,1 @@
+//! Parts -> one staged file in the kept format.

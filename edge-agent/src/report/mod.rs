@@ -1,0 +1,1 @@
+//! Turns facts into reports: health, state, presence.

@@ -1,0 +1,1 @@
+//! Every word with the relay: claim, MQTT, draining the outbox, pokes, tunnel.
