@@ -1,1 +1,3 @@
-//! Media bytes on disk: readable paths (R8), staging, volumes.
+//! Media bytes on disk: readable paths (R8), staging, volumes, and the one order in which footage is kept and removed.
+
+pub mod fragments;
