@@ -1,0 +1,79 @@
+# The front door. `make demo` and `make test` do all the set-up on a fresh Debian or Ubuntu machine with Rust.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+export CARGO_TERM_COLOR ?= auto
+
+CARGO_DENY_VERSION := 0.20.2
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# What the product runs on (FFmpeg, Mosquitto), builds with (a C compiler, Node) and is tested with (Chromium, fonts).
+RUN_PACKAGES := ffmpeg mosquitto fonts-dejavu-core ca-certificates util-linux procps
+BUILD_PACKAGES := gcc libc6-dev
+TEST_PACKAGES := chromium
+
+.PHONY: help
+help: ## Shows this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 16
+
+.PHONY: demo
+demo: setup build ## Runs the whole product until Ctrl-C; ONCE=1 checks the main job and ends; FOOTAGE=<folder> uses your videos
+	@$(TARGET)/debug/demo $(if $(ONCE),--once) $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(BROKER),--broker "$(BROKER)")
+
+.PHONY: test
+test: setup setup-test ui ## Installs what is missing and passes every test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo deny --offline --log-level warn check bans licenses sources
+	cd web-ui && npm test
+	cargo build --workspace --locked
+	cargo test --workspace --locked
+
+.PHONY: build
+build: ui ## Builds everything (debug)
+	cargo build --workspace --locked
+
+.PHONY: ui
+ui: web-ui/dist/.built ## Builds the web pages
+
+web-ui/dist/.built: $(shell find web-ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null) | setup
+	cd web-ui && npm ci --no-audit --no-fund && npm run build
+	touch $@
+
+.PHONY: bench
+bench: setup ui ## Benchmarks, each a ratio in one run; limits are checked here
+	cargo build --workspace --release --locked
+	$(TARGET)/release/bench
+
+.PHONY: advisories
+advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
+	cargo deny check advisories
+
+# --- installing what is missing -----------------------------------------------------------------
+
+.PHONY: setup
+setup: ## Installs what building and running need (apt; with sudo where not root)
+	@missing=(); \
+	for package in $(RUN_PACKAGES) $(BUILD_PACKAGES); do \
+		dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); \
+	done; \
+	command -v node >/dev/null || missing+=(nodejs); \
+	command -v npm >/dev/null || missing+=(npm); \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+
+.PHONY: setup-test
+setup-test: setup
+	@missing=(); \
+	for package in $(TEST_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+	@cargo deny --version 2>/dev/null | grep -q ' $(CARGO_DENY_VERSION)$$' \
+		|| cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)
