@@ -25,7 +25,7 @@ demo: setup build ## Runs the whole product until Ctrl-C; ONCE=1 checks the main
 test: setup setup-test ui ## Installs what is missing and passes every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo deny --offline --log-level warn check bans licenses sources
+	cargo deny --log-level warn check bans licenses sources
 	cd web-ui && npm test
 	cargo build --workspace --locked
 	cargo test --workspace --locked
