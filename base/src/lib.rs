@@ -8,6 +8,7 @@ pub mod durable;
 pub mod password;
 pub mod shutdown;
 pub mod sqlite;
+pub mod tasks;
 pub mod tls;
 pub mod token;
 pub mod tracing_setup;

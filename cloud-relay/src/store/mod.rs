@@ -1,9 +1,15 @@
 //! The relay's store: SQLite now; PostgreSQL becomes the second implementation (Q13).
 //!
-//! One file of SQL per noun; every query that serves a tenant takes the organisation as an argument.
+//! One file of SQL per noun; every query that serves a tenant takes a [`Scope`] as an argument.
+
+pub mod scope;
+
+use std::path::Path;
 
 use base::sqlite::{Database, OpenError, Schema};
-use std::path::Path;
+
+pub use base::sqlite::DbError;
+pub use scope::Scope;
 
 /// The schema, version 1.
 pub const SCHEMA: Schema = Schema {

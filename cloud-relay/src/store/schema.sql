@@ -15,16 +15,19 @@ create table person (
     password_hash   text not null,
     role            text not null check (role in ('super_admin', 'org_admin', 'operator', 'viewer')),
     must_change_password integer not null default 0 check (must_change_password in (0, 1)),
+    -- 0: only the sites listed in person_site.
+    all_sites       integer not null default 1 check (all_sites in (0, 1)),
+    -- Lock-out: failures in a row, and until when no attempt is heard.
     failures        integer not null default 0,
     locked_until_utc integer,
     created_utc     integer not null,
     check ((role = 'super_admin') = (organisation_id is null))
 ) strict;
 
+-- Login sessions of people. Tokens are stored as SHA-256 (hex).
 create table person_session (
     id                 text primary key,
     person_id          text not null references person (id) on delete cascade,
-    organisation_id    text,
     access_digest      text not null unique,
     access_expires_utc integer not null,
     refresh_digest     text not null unique,
@@ -32,6 +35,15 @@ create table person_session (
     csrf_digest        text not null,
     created_utc        integer not null
 ) strict;
+create index person_session_by_person on person_session (person_id);
+
+-- Refresh tokens that were traded in. One that comes back has been copied, and ends its session.
+create table refresh_retired (
+    digest      text primary key,
+    session_id  text not null references person_session (id) on delete cascade,
+    retired_utc integer not null
+) strict;
+create index refresh_retired_by_session on refresh_retired (session_id);
 
 create table site (
     id              text primary key,
@@ -39,6 +51,14 @@ create table site (
     name            text not null,
     created_utc     integer not null
 ) strict;
+create index site_by_organisation on site (organisation_id, name, id);
+
+-- The sites of a person who may not see all of the organisation's.
+create table person_site (
+    person_id text not null references person (id) on delete cascade,
+    site_id   text not null references site (id) on delete cascade,
+    primary key (person_id, site_id)
+) strict, without rowid;
 
 create table appliance (
     id              text primary key,
@@ -120,6 +140,34 @@ create index recording_by_id on recording (id);
 create index recording_by_start on recording (organisation_id, start_utc, id);
 create index recording_by_camera on recording (camera_id, start_utc, id);
 create index recording_by_site on recording (site_id, start_utc, id);
+create index recording_by_status on recording (organisation_id, status, start_utc, id);
+
+-- What each camera holds, so that a list of sites does not count a million recordings. Kept by triggers.
+create table holding (
+    appliance  text not null references appliance (id) on delete cascade,
+    camera_id  text not null,
+    recordings integer not null default 0,
+    bytes      integer not null default 0,
+    primary key (appliance, camera_id)
+) strict, without rowid;
+create trigger holding_insert after insert on recording when new.status = 'completed' begin
+    insert into holding (appliance, camera_id, recordings, bytes)
+    values (new.appliance, new.camera_id, 1, new.kept_bytes)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes;
+end;
+create trigger holding_loss before update on recording when old.status = 'completed' begin
+    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes
+    where appliance = old.appliance and camera_id = old.camera_id;
+end;
+create trigger holding_gain after update on recording when new.status = 'completed' begin
+    insert into holding (appliance, camera_id, recordings, bytes)
+    values (new.appliance, new.camera_id, 1, new.kept_bytes)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes;
+end;
+create trigger holding_delete after delete on recording when old.status = 'completed' begin
+    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes
+    where appliance = old.appliance and camera_id = old.camera_id;
+end;
 
 create table alert (
     id              text primary key,
@@ -128,20 +176,28 @@ create table alert (
     at_utc          integer not null,
     body            text not null
 ) strict;
+create index alert_by_time on alert (organisation_id, at_utc);
 
--- Every access to footage and every change (Q6).
+-- Every access to footage, every change and every login (Q6). Rows are only added; `bytes` grows while a body flows.
 create table audit (
-    id              integer primary key,
+    id              integer primary key autoincrement,
+    -- null: a matter of the relay itself.
     organisation_id text,
+    site_id         text,
     at_utc          integer not null,
     person_id       text,
     username        text not null,
+    address         text not null,
+    -- Dotted: 'session.login', 'recording.download', 'appliance.claim'…
     action          text not null,
+    -- What it was done to: the id of a camera, recording, site…
     subject         text not null,
+    -- HTTP status that it was answered with.
+    status          integer not null,
     bytes           integer,
     request_id      text not null
 ) strict;
-create index audit_by_time on audit (organisation_id, at_utc);
+create index audit_by_organisation on audit (organisation_id, id);
 
 -- Single values.
 create table setting (
