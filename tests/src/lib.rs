@@ -3,5 +3,6 @@
 pub mod appliance;
 pub mod client;
 pub mod eventually;
+pub mod footage;
 pub mod process;
 pub mod relay;
