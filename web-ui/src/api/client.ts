@@ -1,0 +1,92 @@
+/**
+ * Requests to the program that served this page. The session lives in HttpOnly cookies, so nothing here sees a token;
+ * changes carry the readable CSRF cookie back as a header.
+ */
+import { ApiProblem, isLoggedOut, readProblem, type Result } from "./problem";
+
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+/** A query value that is undefined or empty is left out. */
+export type Query = Record<string, string | number | undefined>;
+
+/** The address of a route, with its query. */
+export function apiUrl(path: string, query: Query = {}): string {
+  const filled = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const search = new URLSearchParams(filled.map(([name, value]) => [name, String(value)])).toString();
+  return `/api/v1${path}${search ? `?${search}` : ""}`;
+}
+
+/**
+ * Asks; a session that has run out is renewed once and the question asked again. Even when the renewal was refused:
+ * another tab may have spent the same refresh token and left newer cookies.
+ */
+export async function ask<T>(method: Method, url: string, body?: unknown): Promise<Result<T>> {
+  const first = await send<T>(method, url, body);
+  if (first.ok || !isLoggedOut(first.problem)) {
+    return first;
+  }
+  await renewSession();
+  return send<T>(method, url, body);
+}
+
+/** Like {@link ask}, but throws an {@link ApiProblem}: for queries and mutations. */
+export async function demand<T>(method: Method, url: string, body?: unknown): Promise<T> {
+  const result = await ask<T>(method, url, body);
+  if (!result.ok) {
+    throw new ApiProblem(result.problem);
+  }
+  return result.value;
+}
+
+let renewal: Promise<unknown> | null = null;
+
+/**
+ * Trades the refresh cookie for a new session. A refresh token works once, so callers that find out at the same time
+ * share one attempt.
+ */
+export async function renewSession(): Promise<void> {
+  renewal ??= send("POST", apiUrl("/auth/refresh"), {}).finally(() => {
+    renewal = null;
+  });
+  await renewal;
+}
+
+async function send<T>(method: Method, url: string, body?: unknown): Promise<Result<T>> {
+  const headers = new Headers({ Accept: "application/json" });
+  if (method !== "GET") {
+    headers.set("X-CSRF-Token", readCookie(document.cookie, "hf_csrf") ?? "");
+  }
+  if (body !== undefined) {
+    headers.set("Content-Type", "application/json");
+  }
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+    text = await response.text();
+  } catch {
+    return { ok: false, problem: { kind: "unreachable" } };
+  }
+  if (!response.ok) {
+    return { ok: false, problem: readProblem(response.status, text) };
+  }
+  if (text === "") {
+    return { ok: true, value: undefined as T };
+  }
+  try {
+    return { ok: true, value: JSON.parse(text) as T };
+  } catch {
+    return { ok: false, problem: { kind: "garbled", status: response.status } };
+  }
+}
+
+/** The value of one cookie out of `document.cookie`. */
+export function readCookie(cookies: string, name: string): string | null {
+  for (const pair of cookies.split(";")) {
+    const [key, ...value] = pair.trim().split("=");
+    if (key === name) {
+      return value.join("=");
+    }
+  }
+  return null;
+}

@@ -1,0 +1,163 @@
+/**
+ * What the pages read. The first word of a query key is the `kind` that the programs name in their change events, so
+ * that an event invalidates exactly what it is about (see `events.ts`).
+ */
+import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/react-query";
+
+import { apiUrl, ask, demand } from "./client";
+import { ApiProblem, isLoggedOut } from "./problem";
+import type {
+  ListedCamera,
+  ListedRecording,
+  Me,
+  Page,
+  Recorder,
+  RecordingStatus,
+  Setup,
+  Site,
+  Storage,
+  SyncJob,
+  System,
+} from "./types";
+
+/** Which recordings to list; times are RFC 3339, `to` is exclusive. */
+export interface RecordingQuery {
+  site?: string | undefined;
+  camera?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  status?: RecordingStatus | undefined;
+  minBytes?: number | undefined;
+  order: "newest" | "oldest";
+}
+
+/** Rows per page of the recordings list: more than a screen, little enough for an old laptop. */
+const RECORDINGS_PER_PAGE = 50;
+
+/** Who is logged in; null when nobody is. */
+export const meQuery = queryOptions({
+  queryKey: ["me"],
+  queryFn: async (): Promise<Me | null> => {
+    const result = await ask<Me>("GET", apiUrl("/auth/me"));
+    if (result.ok) {
+      return result.value;
+    }
+    if (isLoggedOut(result.problem)) {
+      return null;
+    }
+    throw new ApiProblem(result.problem);
+  },
+  staleTime: 60_000,
+});
+
+/** Notes who is logged in. What one person has seen is forgotten before the next one comes. */
+export function setMe(client: QueryClient, me: Me | null): void {
+  client.setQueryData(meQuery.queryKey, me);
+  if (me === null) {
+    client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "me" && queryKey[0] !== "setup" });
+  }
+}
+
+export const setupQuery = queryOptions({
+  queryKey: ["setup"],
+  queryFn: () => demand<Setup>("GET", apiUrl("/setup")),
+  staleTime: Infinity,
+});
+
+/** Uptime and claim change without events of their own. */
+export const systemQuery = queryOptions({
+  queryKey: ["system"],
+  queryFn: () => demand<System>("GET", apiUrl("/system")),
+  refetchInterval: 10_000,
+});
+
+export const storageQuery = queryOptions({
+  queryKey: ["storage"],
+  queryFn: () => demand<Storage>("GET", apiUrl("/storage")),
+  refetchInterval: 60_000,
+});
+
+export const recordersQuery = queryOptions({
+  queryKey: ["recorder"],
+  queryFn: () => everyPage<Recorder>("/recorders"),
+});
+
+export const sitesQuery = queryOptions({
+  queryKey: ["site"],
+  queryFn: () => everyPage<Site>("/sites"),
+  refetchInterval: 60_000,
+});
+
+export function camerasQuery(site?: string) {
+  return queryOptions({
+    queryKey: ["camera", site ?? "all"],
+    queryFn: () => everyPage<ListedCamera>("/cameras", { site }),
+  });
+}
+
+export function recordingsQuery(query: RecordingQuery) {
+  return infiniteQueryOptions({
+    queryKey: ["recording", "list", query],
+    queryFn: ({ pageParam }) => {
+      const { minBytes, ...rest } = query;
+      const url = apiUrl("/recordings", {
+        ...rest,
+        min_bytes: minBytes,
+        limit: RECORDINGS_PER_PAGE,
+        cursor: pageParam,
+      });
+      return demand<Page<ListedRecording>>("GET", url);
+    },
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor,
+  });
+}
+
+export function recordingQuery(id: string) {
+  return queryOptions({
+    queryKey: ["recording", "one", id],
+    queryFn: () => demand<ListedRecording>("GET", apiUrl(`/recordings/${id}`)),
+  });
+}
+
+/** The held recording of the same camera that comes before or after a given one, or null. */
+export function neighbourQuery(recording: ListedRecording, side: "before" | "after") {
+  const range =
+    side === "after"
+      ? { from: recording.end_utc, order: "oldest" }
+      : { to: recording.start_utc, order: "newest" };
+  return queryOptions({
+    queryKey: ["recording", "neighbour", recording.id, side],
+    queryFn: async (): Promise<ListedRecording | null> => {
+      const url = apiUrl("/recordings", { camera: recording.camera_id, status: "completed", limit: 2, ...range });
+      const page = await demand<Page<ListedRecording>>("GET", url);
+      // Recordings may overlap by a second, so the range may find the one it starts from.
+      return page.items.find(({ id }) => id !== recording.id) ?? null;
+    },
+  });
+}
+
+export function syncJobQuery(id: string) {
+  return queryOptions({
+    queryKey: ["job", id],
+    queryFn: () => demand<SyncJob>("GET", apiUrl(`/sync/${id}`)),
+    refetchInterval: ({ state }) => (state.data && isEnded(state.data) ? false : 2_000),
+  });
+}
+
+/** Whether nothing more comes of a sync job. */
+export function isEnded(job: SyncJob): boolean {
+  return job.state === "done" || job.state === "cancelled" || job.state === "failed";
+}
+
+/** Recorders, cameras and sites are dozens, and their lists are wanted whole. */
+async function everyPage<T>(path: string, query: Record<string, string | undefined> = {}): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const page: Page<T> = await demand<Page<T>>("GET", apiUrl(path, { ...query, cursor }));
+    items.push(...page.items);
+    cursor = page.next_cursor;
+  }
+  return items;
+}

@@ -1,0 +1,227 @@
+/**
+ * The JSON bodies of the API, as `wire/src/resource.rs` and `wire/src/error.rs` write them.
+ *
+ * Pages import these names from here only. Once `npm run types` has made `agent.d.ts` and `relay.d.ts` from the OpenAPI
+ * documents, each of them becomes an alias such as `components["schemas"]["Recording"]`, and nothing else changes.
+ */
+
+/** RFC 3339 in UTC: `2026-11-03T14:05:00Z`. */
+export type UtcTime = string;
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export type RecorderState = "unknown" | "online" | "offline" | "error";
+
+export interface Recorder {
+  id: string;
+  name: string;
+  driver: "sdk";
+  address: string;
+  port: number;
+  username: string;
+  enabled: boolean;
+  state: RecorderState;
+  state_reason: string | null;
+  last_checked_at: UtcTime | null;
+  serial: string | null;
+  model: string | null;
+  clock_offset_ms: number | null;
+  created_at: UtcTime;
+}
+
+/** Body of `POST /recorders` and `PUT /recorders/{id}`; without a password the one that is kept stays. */
+export interface RecorderInput {
+  name: string;
+  address: string;
+  port: number;
+  username: string;
+  password?: string;
+  enabled: boolean;
+}
+
+/** Answer to `POST /recorders/{id}/test`. */
+export interface RecorderTest {
+  ok: boolean;
+  steps: { name: string; ok: boolean; message: string }[];
+}
+
+export type CameraState = "unknown" | "online" | "offline";
+
+export interface Camera {
+  id: string;
+  recorder_id: string;
+  channel: number;
+  name: string;
+  enabled: boolean;
+  state: CameraState;
+  video_codec: string | null;
+  held_recordings: number;
+  held_bytes: number;
+  oldest_utc: UtcTime | null;
+  newest_utc: UtcTime | null;
+}
+
+export type RecordingStatus = "pending" | "downloading" | "completed" | "failed" | "evicted";
+
+export type EvictionCause = "retention" | "pressure" | "deleted" | "archive_cleared";
+
+export interface Defect {
+  kind: "short" | "size_differs" | "undecodable" | "encrypted";
+  message: string;
+}
+
+export interface Recording {
+  id: string;
+  camera_id: string;
+  status: RecordingStatus;
+  start_utc: UtcTime;
+  end_utc: UtcTime;
+  recorder_start: string;
+  clock_offset_ms: number;
+  source_name: string;
+  stated_bytes: number;
+  received_bytes: number;
+  progress_percent: number;
+  kept_bytes: number | null;
+  digest: string | null;
+  source_digest: string | null;
+  video_codec: string | null;
+  audio_codec: string | null;
+  width: number | null;
+  height: number | null;
+  defects: Defect[];
+  locked: boolean;
+  attempts: number;
+  failure: string | null;
+  next_attempt_at: UtcTime | null;
+  eviction_cause: EvictionCause | null;
+  updated_at: UtcTime;
+}
+
+/** A camera as either program lists it: only the relay names the site. */
+export type ListedCamera = Camera & { site_id?: string };
+
+/** A recording as either program lists it: only the relay names the site. */
+export type ListedRecording = Recording & { site_id?: string };
+
+export interface Volume {
+  name: string;
+  path: string;
+  held_bytes: number;
+  budget_bytes: number | null;
+  free_bytes: number;
+  total_bytes: number;
+  floor_bytes: number;
+}
+
+export interface Storage {
+  volumes: Volume[];
+}
+
+export type SyncJobState = "queued" | "discovering" | "downloading" | "done" | "cancelled" | "failed";
+
+export interface SyncJob {
+  id: string;
+  camera_id: string | null;
+  from_utc: UtcTime;
+  to_utc: UtcTime;
+  state: SyncJobState;
+  found: number;
+  completed: number;
+  failed: number;
+  progress_percent: number;
+  failure: string | null;
+  created_at: UtcTime;
+}
+
+/** Body of `POST /sync`; what is left out means every camera, or the whole range. */
+export interface SyncRequest {
+  camera_id?: string;
+  from_utc?: UtcTime;
+  to_utc?: UtcTime;
+}
+
+/** Where a live stream plays. */
+export interface StreamLink {
+  url: string;
+}
+
+export type Role = "super_admin" | "org_admin" | "operator" | "viewer" | "api_only";
+
+export interface Me {
+  id: string;
+  username: string;
+  role: Role;
+  organisation_id: string | null;
+  must_change_password: boolean;
+}
+
+/** Answer to a login or to the set-up. The tokens in it are for programs: a browser has them as cookies. */
+export interface LoginResponse {
+  expires_in_s: number;
+  user: Me;
+}
+
+export interface Claim {
+  state: "no_relay" | "waiting" | "claimed";
+  code: string | null;
+  code_expires_at: UtcTime | null;
+  relay_url: string | null;
+  connected: boolean;
+  site_name: string | null;
+  failure: string | null;
+}
+
+export interface System {
+  appliance: string;
+  version: string;
+  uptime_s: number;
+  claim: Claim;
+  sdk_folder: string;
+  sdk_problem: string | null;
+}
+
+/** Body of `PUT /system/relay`. */
+export interface RelayInput {
+  url: string;
+  ca_sha256?: string;
+}
+
+export interface Setup {
+  needed: boolean;
+  appliance: string;
+}
+
+export interface Site {
+  id: string;
+  organisation_id: string;
+  name: string;
+  appliance: string | null;
+  online: boolean;
+  tunnel_connections: number;
+  version: string | null;
+  last_seen_at: UtcTime | null;
+  cameras: number;
+  held_recordings: number;
+  held_bytes: number;
+}
+
+/** Body of `POST /appliances/claim`. */
+export interface ClaimRequest {
+  code: string;
+  site_name: string;
+  organisation_id?: string;
+}
+
+/** What happened and what to do, for a program (`code`) and for a person (`message`). */
+export interface ErrorBody {
+  code: string;
+  message: string;
+  details?: unknown;
+  timestamp: UtcTime;
+  requestId: string;
+}

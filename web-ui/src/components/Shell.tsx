@@ -1,0 +1,69 @@
+/** The frame around every page: name, navigation (below the page on a phone) and the menu of the person. */
+import { Link } from "@tanstack/react-router";
+import type { LucideIcon } from "lucide-react";
+import type { ReactNode } from "react";
+
+import { useChangeEvents } from "../api/events";
+import type { Me } from "../api/types";
+import { AccountMenu } from "./AccountMenu";
+import { Logo } from "./Logo";
+
+export interface NavItem {
+  to: string;
+  text: string;
+  icon: LucideIcon;
+}
+
+interface ShellProps {
+  me: Me;
+  nav: readonly NavItem[];
+  children: ReactNode;
+}
+
+export function Shell({ me, nav, children }: ShellProps) {
+  useChangeEvents();
+  return (
+    <>
+      <a
+        href="#content"
+        className="panel fixed top-2 left-2 z-40 -translate-y-20 px-3 py-2 focus-visible:translate-y-0"
+      >
+        Skip to content
+      </a>
+      <header className="sticky top-0 z-20 border-b border-line bg-panel">
+        <div className="mx-auto flex h-14 max-w-6xl items-center gap-6 px-4 md:px-6">
+          <Logo />
+          <nav aria-label="Pages" className={NAV}>
+            {nav.map((item) => (
+              <NavLink key={item.to} {...item} />
+            ))}
+          </nav>
+          <div className="ml-auto">
+            <AccountMenu me={me} />
+          </div>
+        </div>
+      </header>
+      {children}
+    </>
+  );
+}
+
+/** One list of links: in the header where there is room, else fixed to the bottom, in reach of a thumb. */
+const NAV = `fixed inset-x-0 bottom-0 z-20 flex justify-around border-t border-line bg-panel
+  pb-[env(safe-area-inset-bottom)] md:static md:justify-start md:gap-1 md:border-0 md:pb-0`;
+
+function NavLink({ to, text, icon: Icon }: NavItem) {
+  return (
+    <Link
+      to={to}
+      activeOptions={{ exact: to === "/", includeSearch: false }}
+      data-testid={`nav-${text.toLowerCase()}`}
+      className="group flex min-w-16 flex-col items-center gap-0.5 rounded-lg px-3 py-2 text-xs text-soft
+        hover:text-ink aria-[current=page]:font-medium aria-[current=page]:text-ink md:flex-row md:gap-2 md:text-sm
+        md:aria-[current=page]:bg-raised"
+    >
+      <Icon size={18} aria-hidden className="group-aria-[current=page]:text-accent" />
+      {text}
+    </Link>
+  );
+}

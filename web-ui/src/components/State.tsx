@@ -1,0 +1,67 @@
+/** States: always a shape and a word, the colour only repeats them. */
+import {
+  CircleCheck,
+  CircleDashed,
+  CircleX,
+  Clock,
+  Download,
+  PlugZap,
+  Trash2,
+  TriangleAlert,
+  type LucideIcon,
+} from "lucide-react";
+
+import type { CameraState, RecorderState, RecordingStatus } from "../api/types";
+import { STATUS_TEXT } from "../words";
+
+interface Shape {
+  icon: LucideIcon;
+  colour: string;
+  text: string;
+}
+
+function State({ icon: Icon, colour, text }: Shape) {
+  return (
+    <span className="inline-flex items-center gap-1.5 whitespace-nowrap">
+      <Icon size={16} aria-hidden className={`shrink-0 ${colour}`} />
+      {text}
+    </span>
+  );
+}
+
+const RECORDER: Record<RecorderState, Shape> = {
+  unknown: { icon: CircleDashed, colour: "text-soft", text: "Not asked yet" },
+  online: { icon: CircleCheck, colour: "text-ok", text: "Online" },
+  offline: { icon: PlugZap, colour: "text-warn", text: "Offline" },
+  error: { icon: CircleX, colour: "text-bad", text: "Error" },
+};
+
+export function RecorderStateView({ state }: { state: RecorderState }) {
+  return <State {...RECORDER[state]} />;
+}
+
+const CAMERA: Record<CameraState, Shape> = {
+  unknown: { icon: CircleDashed, colour: "text-soft", text: "Not known yet" },
+  online: { icon: CircleCheck, colour: "text-ok", text: "Online" },
+  offline: { icon: PlugZap, colour: "text-warn", text: "Offline" },
+};
+
+export function CameraStateView({ state }: { state: CameraState }) {
+  return <State {...CAMERA[state]} />;
+}
+
+const STATUS: Record<RecordingStatus, Omit<Shape, "text">> = {
+  pending: { icon: Clock, colour: "text-soft" },
+  downloading: { icon: Download, colour: "text-accent" },
+  completed: { icon: CircleCheck, colour: "text-ok" },
+  failed: { icon: TriangleAlert, colour: "text-bad" },
+  evicted: { icon: Trash2, colour: "text-soft" },
+};
+
+export function StatusView({ status }: { status: RecordingStatus }) {
+  return <State {...STATUS[status]} text={STATUS_TEXT[status]} />;
+}
+
+export function OnlineView({ online }: { online: boolean }) {
+  return <State {...CAMERA[online ? "online" : "offline"]} />;
+}

@@ -1,0 +1,151 @@
+import { CircleCheck, CircleX } from "lucide-react";
+import { useState, type ReactNode } from "react";
+
+import type { Recorder, RecorderInput, RecorderTest } from "../../api/types";
+import { Button, Spinner } from "../../components/Button";
+import { TextField } from "../../components/Field";
+import { ProblemNote } from "../../components/Note";
+import { useSaveRecorder, useTestRecorder } from "./recorders";
+
+/** Port of the vendor's SDK on a recorder that was not told otherwise. */
+const SDK_PORT = 8000;
+
+interface RecorderFormProps {
+  /** The one to change, or null for a new one. */
+  recorder: Recorder | null;
+  /** The recorder is kept and its test went well. */
+  onDone: (recorder: Recorder) => void;
+  /** Beside the button of the form. */
+  children?: ReactNode;
+}
+
+/**
+ * Keeps a recorder and tests it in one go. A recorder that fails its test is kept all the same: it may only be off, and
+ * what was typed is corrected in place.
+ */
+export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) {
+  const [kept, setKept] = useState(recorder);
+  const [draft, setDraft] = useState<RecorderInput>(() => draftOf(recorder));
+  const save = useSaveRecorder();
+  const test = useTestRecorder();
+  const set = (part: Partial<RecorderInput>) => setDraft({ ...draft, ...part });
+
+  const submit = async () => {
+    const { password, ...rest } = draft;
+    const input = password ? { ...rest, password } : rest;
+    const saved = await save.mutateAsync({ id: kept?.id ?? null, input });
+    setKept(saved);
+    const outcome = await test.mutateAsync(saved.id);
+    if (outcome.ok) {
+      onDone(saved);
+    }
+  };
+
+  return (
+    <form
+      className="flex flex-col gap-4"
+      data-testid="recorder-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        test.reset();
+        // Failures are shown below, from the mutations.
+        submit().catch(() => undefined);
+      }}
+    >
+      <TextField
+        label="Name"
+        name="name"
+        required
+        autoFocus
+        placeholder="Warehouse NVR"
+        value={draft.name}
+        onChange={(event) => set({ name: event.target.value })}
+      />
+      <div className="grid grid-cols-[1fr_7rem] gap-3">
+        <TextField
+          label="Address"
+          name="address"
+          required
+          autoCapitalize="none"
+          spellCheck={false}
+          placeholder="192.168.1.64"
+          value={draft.address}
+          onChange={(event) => set({ address: event.target.value.trim() })}
+        />
+        <TextField
+          label="Port"
+          name="port"
+          type="number"
+          required
+          min={1}
+          max={65535}
+          value={draft.port || ""}
+          onChange={(event) => set({ port: Number(event.target.value) })}
+        />
+      </div>
+      <div className="grid gap-3 sm:grid-cols-2">
+        <TextField
+          label="User name on the recorder"
+          name="recorder-username"
+          required
+          autoCapitalize="none"
+          autoComplete="off"
+          spellCheck={false}
+          value={draft.username}
+          onChange={(event) => set({ username: event.target.value })}
+        />
+        <TextField
+          label="Password on the recorder"
+          name="recorder-password"
+          type="password"
+          autoComplete="off"
+          required={kept === null}
+          hint={kept === null ? "Kept encrypted; never shown again." : "Leave empty to keep the one that is known."}
+          value={draft.password ?? ""}
+          onChange={(event) => set({ password: event.target.value })}
+        />
+      </div>
+      <ProblemNote error={save.error ?? test.error} />
+      {test.isPending && (
+        <p role="status" className="flex items-center gap-2 text-soft">
+          <Spinner /> Logging in to the recorder…
+        </p>
+      )}
+      {test.data && <TestResult test={test.data} />}
+      <div className="flex flex-wrap justify-end gap-2">
+        {children}
+        <Button type="submit" look="primary" busy={save.isPending || test.isPending} data-testid="recorder-save">
+          Save and test
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** What worked and what did not, in the order in which it was tried. */
+export function TestResult({ test }: { test: RecorderTest }) {
+  return (
+    <ol className="flex flex-col gap-1.5 rounded-lg bg-raised p-3" aria-label="Connection test" data-testid="test-result">
+      {test.steps.map((step) => (
+        <li key={step.name} className="flex gap-2">
+          {step.ok ? (
+            <CircleCheck size={18} role="img" aria-label="Worked" className="shrink-0 text-ok" />
+          ) : (
+            <CircleX size={18} role="img" aria-label="Failed" className="shrink-0 text-bad" />
+          )}
+          <span>
+            <span className="font-medium">{step.name}</span> <span className="text-soft">{step.message}</span>
+          </span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function draftOf(recorder: Recorder | null): RecorderInput {
+  if (recorder === null) {
+    return { name: "", address: "", port: SDK_PORT, username: "admin", enabled: true };
+  }
+  const { name, address, port, username, enabled } = recorder;
+  return { name, address, port, username, enabled };
+}

@@ -1,0 +1,120 @@
+import { Pencil, Stethoscope, Trash2 } from "lucide-react";
+import { useState } from "react";
+
+import type { Camera, Recorder } from "../../api/types";
+import { Button, IconButton } from "../../components/Button";
+import { Confirm, Dialog } from "../../components/Dialog";
+import { Note, ProblemNote } from "../../components/Note";
+import { Panel } from "../../components/Page";
+import { RecorderStateView } from "../../components/State";
+import { Ago } from "../../components/Time";
+import { clockOffsetText } from "../../words";
+import { CameraTable } from "./CameraTable";
+import { RecorderForm, TestResult } from "./RecorderForm";
+import { useDeleteRecorder, useTestRecorder } from "./recorders";
+
+interface RecorderPanelProps {
+  recorder: Recorder;
+  cameras: Camera[];
+}
+
+/** A recorder: whether it answers and why not, what can be done with it, and its cameras. */
+export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
+  const [open, setOpen] = useState<"edit" | "delete" | "test" | null>(null);
+  const close = () => setOpen(null);
+  const troubled = recorder.enabled && (recorder.state === "offline" || recorder.state === "error");
+  return (
+    <div data-recorder-id={recorder.id} data-state={recorder.state}>
+      <Panel
+        title={recorder.name}
+        actions={
+          <>
+            <Button look="quiet" icon={Stethoscope} data-testid="recorder-test" onClick={() => setOpen("test")}>
+              Test
+            </Button>
+            <IconButton icon={Pencil} label="Edit recorder" data-testid="recorder-edit" onClick={() => setOpen("edit")} />
+            <IconButton
+              icon={Trash2}
+              label="Delete recorder"
+              data-testid="recorder-delete"
+              onClick={() => setOpen("delete")}
+            />
+          </>
+        }
+      >
+        <div className="flex flex-wrap items-center gap-x-5 gap-y-1 px-4 py-2.5 text-soft">
+          <span className="text-ink">
+            {recorder.enabled ? <RecorderStateView state={recorder.state} /> : "Not used"}
+          </span>
+          <span>
+            {recorder.address}:{recorder.port}
+          </span>
+          {recorder.model && <span>{recorder.model}</span>}
+          {recorder.clock_offset_ms !== null && <span>Clock {clockOffsetText(recorder.clock_offset_ms)}</span>}
+          {recorder.last_checked_at && (
+            <span>
+              Asked <Ago at={recorder.last_checked_at} />
+            </span>
+          )}
+        </div>
+        {troubled && (
+          <div className="px-3 pb-3">
+            <Note tone={recorder.state === "error" ? "bad" : "warn"}>
+              {recorder.state_reason ?? "The recorder does not answer. Check its power, network and address."}
+            </Note>
+          </div>
+        )}
+        <CameraTable cameras={cameras} onTest={() => setOpen("test")} />
+      </Panel>
+      {open === "edit" && (
+        <Dialog title="Edit recorder" onClose={close}>
+          <RecorderForm recorder={recorder} onDone={close} />
+        </Dialog>
+      )}
+      {open === "test" && <TestDialog recorder={recorder} onClose={close} />}
+      {open === "delete" && <DeleteDialog recorder={recorder} onClose={close} />}
+    </div>
+  );
+}
+
+function TestDialog({ recorder, onClose }: { recorder: Recorder; onClose: () => void }) {
+  const test = useTestRecorder();
+  return (
+    <Dialog title={`Test ${recorder.name}`} onClose={onClose}>
+      <div className="flex flex-col gap-4">
+        <p>
+          Logs in to {recorder.address}:{recorder.port} and asks for its cameras. New cameras are added to the list.
+        </p>
+        <ProblemNote error={test.error} />
+        {test.data && <TestResult test={test.data} />}
+        <div className="flex justify-end">
+          <Button
+            look="primary"
+            autoFocus
+            busy={test.isPending}
+            data-testid="test-start"
+            onClick={() => test.mutate(recorder.id)}
+          >
+            {test.data ? "Test again" : "Begin the test"}
+          </Button>
+        </div>
+      </div>
+    </Dialog>
+  );
+}
+
+function DeleteDialog({ recorder, onClose }: { recorder: Recorder; onClose: () => void }) {
+  const remove = useDeleteRecorder();
+  return (
+    <Confirm
+      title={`Delete ${recorder.name}?`}
+      verb="Delete recorder"
+      busy={remove.isPending}
+      error={remove.error}
+      onConfirm={() => remove.mutate(recorder.id, { onSuccess: onClose })}
+      onClose={onClose}
+    >
+      Nothing more is fetched from it, and its login is forgotten.
+    </Confirm>
+  );
+}

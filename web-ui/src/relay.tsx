@@ -1,0 +1,46 @@
+/** Entry point of the relay's page. */
+import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
+import { Building2, Cctv, Film } from "lucide-react";
+
+import { Shell, type NavItem } from "./components/Shell";
+import { Gate } from "./pages/Gate";
+import { LivePage } from "./pages/LivePage";
+import { NotFoundPage } from "./pages/NotFoundPage";
+import { RecordingPage } from "./pages/recordings/RecordingPage";
+import { RecordingsPage } from "./pages/recordings/RecordingsPage";
+import { SitePage } from "./pages/relay/SitePage";
+import { SitesPage } from "./pages/relay/SitesPage";
+import { start } from "./start";
+
+const NAV: readonly NavItem[] = [
+  { to: "/", text: "Sites", icon: Building2 },
+  { to: "/recordings", text: "Recordings", icon: Film },
+  { to: "/live", text: "Live", icon: Cctv },
+];
+
+function Root() {
+  return (
+    <Gate>
+      {(me) => (
+        <Shell me={me} nav={NAV}>
+          <Outlet />
+        </Shell>
+      )}
+    </Gate>
+  );
+}
+
+const root = createRootRoute({ component: Root, notFoundComponent: NotFoundPage });
+const page = (path: string, component: () => React.ReactNode) =>
+  createRoute({ getParentRoute: () => root, path, component });
+
+start(
+  "relay",
+  root.addChildren([
+    page("/", SitesPage),
+    page("/sites/$siteId", SitePage),
+    page("/recordings", RecordingsPage),
+    page("/recordings/$recordingId", RecordingPage),
+    page("/live", LivePage),
+  ]),
+);

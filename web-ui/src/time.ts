@@ -1,0 +1,143 @@
+/**
+ * Instants as people read them. Everything the API says is UTC; a page shows either the zone of the browser or UTC, and
+ * always says which.
+ */
+
+/** Which zone the page shows. */
+export type Zone = "local" | "utc";
+
+/** A calendar day without a zone: `2026-11-03`. */
+export type Day = string;
+
+/** The IANA name behind a zone: `Europe/Berlin`, `UTC`. */
+export function zoneName(zone: Zone): string {
+  return zone === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/** What the zone is called at an instant: `CET` in winter, `CEST` in summer, or an offset where it has no name. */
+export function zoneAbbreviation(zone: Zone, at: Date): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZone: zoneName(zone), timeZoneName: "short" }).formatToParts(at);
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? zoneName(zone);
+}
+
+interface Fields {
+  year: string;
+  month: string;
+  day: string;
+  hour: string;
+  minute: string;
+  second: string;
+}
+
+function fields(at: Date, zone: Zone): Fields {
+  const format = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zoneName(zone),
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+  const found = new Map(format.formatToParts(at).map((part) => [part.type, part.value]));
+  const take = (type: Intl.DateTimeFormatPartTypes) => found.get(type) ?? "";
+  return {
+    year: take("year").padStart(4, "0"),
+    month: take("month"),
+    day: take("day"),
+    hour: take("hour"),
+    minute: take("minute"),
+    second: take("second"),
+  };
+}
+
+/** `15:05:00` */
+export function clockText(at: Date, zone: Zone): string {
+  const { hour, minute, second } = fields(at, zone);
+  return `${hour}:${minute}:${second}`;
+}
+
+/** The day an instant falls on: `2026-11-03`. */
+export function dayOf(at: Date, zone: Zone): Day {
+  const { year, month, day } = fields(at, zone);
+  return `${year}-${month}-${day}`;
+}
+
+/** `2026-11-03 15:05:00 CET` */
+export function instantText(at: Date, zone: Zone): string {
+  return `${dayOf(at, zone)} ${clockText(at, zone)} ${zoneAbbreviation(zone, at)}`;
+}
+
+/** Start and end on one line; the day is told twice only when it changes in between. */
+export function spanText(start: Date, end: Date, zone: Zone): string {
+  const [from, to] = [dayOf(start, zone), dayOf(end, zone)];
+  const last = from === to ? clockText(end, zone) : `${to} ${clockText(end, zone)}`;
+  return `${from} ${clockText(start, zone)} – ${last} ${zoneAbbreviation(zone, end)}`;
+}
+
+/** Start and end under a heading that names the day: `15:05:00 – 15:10:00 CET`. */
+export function timesText(start: Date, end: Date, zone: Zone): string {
+  const later = dayOf(start, zone) === dayOf(end, zone) ? "" : " next day";
+  return `${clockText(start, zone)} – ${clockText(end, zone)}${later} ${zoneAbbreviation(zone, end)}`;
+}
+
+/** `Tue 3 Nov 2026` */
+export function dayText(day: Day): string {
+  return new Intl.DateTimeFormat("en-GB", {
+    timeZone: "UTC",
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  }).format(new Date(`${day}T00:00:00Z`));
+}
+
+/** Whether a text is a day of the calendar. */
+export function isDay(text: string): boolean {
+  const at = new Date(`${text}T00:00:00Z`);
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(at.getTime()) && at.toISOString().startsWith(text);
+}
+
+/** The day some days later (negative: earlier). */
+export function dayPlus(day: Day, days: number): Day {
+  const at = new Date(`${day}T00:00:00Z`);
+  at.setUTCDate(at.getUTCDate() + days);
+  return at.toISOString().slice(0, 10);
+}
+
+/**
+ * First instant of a day and of the next one. Both midnights are asked of the calendar of the zone, so a day with a
+ * change of the clocks has its 23 or 25 hours.
+ */
+export function dayRange(day: Day, zone: Zone): { from: Date; to: Date } {
+  const midnight = (which: Day) => new Date(zone === "utc" ? `${which}T00:00:00Z` : `${which}T00:00:00`);
+  return { from: midnight(day), to: midnight(dayPlus(day, 1)) };
+}
+
+/** A length of time: `45 s`, `12:30 min`, `1:02:03 h`. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const two = (n: number) => String(n).padStart(2, "0");
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (h > 0) {
+    return `${h}:${two(m)}:${two(s)} h`;
+  }
+  return m > 0 ? `${m}:${two(s)} min` : `${s} s`;
+}
+
+/** How long ago, in the roughest unit that still says something: `just now`, `5 min ago`, `3 days ago`. */
+export function agoText(at: Date, now: Date): string {
+  const minutes = Math.floor((now.getTime() - at.getTime()) / 60_000);
+  if (minutes < 1) {
+    return "just now";
+  }
+  if (minutes < 60) {
+    return `${minutes} min ago`;
+  }
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) {
+    return `${hours} h ago`;
+  }
+  return `${Math.floor(hours / 24)} days ago`;
+}

@@ -1,0 +1,90 @@
+/** Numbers and states in words. The words are those of the glossary. */
+import type { ErrorBody, EvictionCause, ListedRecording, RecordingStatus, Role, SyncJobState } from "./api/types";
+
+/** Bytes in decimal units, as disks are sold: `0 B`, `950 kB`, `1.5 GB`. */
+export function bytesText(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would be written as 1000 of the smaller unit.
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 99.5 ? 0 : value >= 9.95 ? 1 : 2;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+/** `1 camera`, `3 cameras`. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
+}
+
+/** A codec as people call it. */
+export function codecText(codec: string | null): string {
+  const known: Record<string, string> = { h264: "H.264", hevc: "H.265", aac: "AAC" };
+  return codec === null ? "unknown" : (known[codec] ?? codec.toUpperCase());
+}
+
+export const STATUS_TEXT: Record<RecordingStatus, string> = {
+  pending: "Pending",
+  downloading: "Downloading",
+  completed: "Completed",
+  failed: "Failed",
+  evicted: "Evicted",
+};
+
+export const EVICTION_TEXT: Record<EvictionCause, string> = {
+  retention: "older than its camera keeps",
+  pressure: "the volume needed room",
+  deleted: "deleted by a person",
+  archive_cleared: "archived, and the archive was cleared",
+};
+
+export const JOB_TEXT: Record<SyncJobState, string> = {
+  queued: "Waiting to begin",
+  discovering: "Asking the recorder what it holds",
+  downloading: "Fetching footage",
+  done: "Done",
+  cancelled: "Stopped",
+  failed: "Failed",
+};
+
+export const ROLE_TEXT: Record<Role, string> = {
+  super_admin: "Super admin",
+  org_admin: "Admin",
+  operator: "Operator",
+  viewer: "Viewer",
+  api_only: "API only",
+};
+
+/** Why a recording cannot be played or downloaded now, or null when it can. */
+export function unavailableText(recording: ListedRecording): string | null {
+  switch (recording.status) {
+    case "completed":
+      return null;
+    case "pending":
+      return "Not fetched from the recorder yet.";
+    case "downloading":
+      return `Being fetched: ${recording.progress_percent} %.`;
+    case "failed":
+      return recording.failure ?? "The last attempt to fetch it failed.";
+    case "evicted":
+      return `No longer held: ${EVICTION_TEXT[recording.eviction_cause ?? "retention"]}.`;
+  }
+}
+
+/** What the recorder's clock is off by: `in step`, `2.5 s fast`, `40 s slow`. */
+export function clockOffsetText(ms: number): string {
+  if (Math.abs(ms) < 1000) {
+    return "in step";
+  }
+  const seconds = Math.abs(ms) / 1000;
+  const size = seconds < 120 ? `${Number(seconds.toFixed(1))} s` : `${Math.round(seconds / 60)} min`;
+  return `${size} ${ms > 0 ? "fast" : "slow"}`;
+}
+
+/** The request id that finds an error in the journal. */
+export function requestIdText(error: ErrorBody): string {
+  return `${error.code} · request ${error.requestId}`;
+}
