@@ -215,7 +215,9 @@ create table person_session (
     refresh_digest  text not null unique,
     refresh_expires_utc integer not null,
     csrf_digest     text not null,
-    created_utc     integer not null
+    created_utc     integer not null,
+    -- When the refresh token was last traded.
+    refreshed_utc   integer not null
 ) strict;
 
 -- Who read which footage (P3).

@@ -1,0 +1,60 @@
+//! Every route of the agent, on one page.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{App, openapi, request, session, setup};
+
+/// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest pause between two pieces of a body.
+const BODY_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The routes below `/api/v1`.
+fn v1() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        // People on the site's network
+        .routes(routes!(setup::get, setup::post))
+        .routes(routes!(session::login))
+        .routes(routes!(session::refresh))
+        .routes(routes!(session::logout))
+        .routes(routes!(session::me))
+        .routes(routes!(session::password))
+}
+
+/// All of it, ready to serve connections.
+pub fn router(app: App) -> Router {
+    let (routes, document) = documented();
+    let document = std::sync::Arc::new(document);
+    routes
+        .route(
+            "/openapi.json",
+            get(async move || axum::Json(document.as_ref().clone())),
+        )
+        .with_state(app)
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(axum::middleware::from_fn(request::handle))
+}
+
+/// The OpenAPI document.
+pub fn document() -> OpenApi {
+    documented().1
+}
+
+fn documented() -> (Router<App>, OpenApi) {
+    let (router, document) = OpenApiRouter::with_openapi(openapi::head())
+        .nest("/api/v1", v1())
+        .split_for_parts();
+    (router, openapi::complete(document))
+}

@@ -1,0 +1,173 @@
+//! Serving connections: from the listener on the site's network, and those that the tunnel hands over.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::principal::Via;
+
+/// Connections served at once; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 512;
+
+/// Connections of one address: a browser opens six, a video wall some dozens.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 128;
+
+/// How long the head of a request may take, and how long a connection may lie idle before it.
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// How long answers under way may go on after the agent was told to stop.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Accepts connections until `stop`, then lets answers under way go on for a moment. Takes the listener from outside,
+/// so that a test can bind port 0.
+pub async fn serve_lan(listener: TcpListener, router: Router, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let addresses = Addresses::default();
+    let connections = TaskTracker::new();
+    // Connections end by themselves when asked to; those that do not are dropped with this.
+    let abort = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, address, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, mostly: waiting helps, ending would not.
+                tracing::warn!(%error, "A connection cannot be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(counted) = addresses.enter(address.ip()) else {
+            tracing::warn!(%address, "Too many connections from one address; this one was closed");
+            continue;
+        };
+        // Playlists are small and asked for one after the other: waiting to fill packets would show.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY refused");
+        }
+        let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = serve_connection(stream, Via::Lan(address), router, stop) => {}
+                () = abort.cancelled() => {}
+            }
+            drop((counted, place));
+        });
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN_PATIENCE, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::info!(
+            connections = connections.len(),
+            "Answers that still ran were cut off"
+        );
+        abort.cancel();
+        connections.wait().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(
+    tokio::net::TcpStream,
+    SocketAddr,
+    tokio::sync::OwnedSemaphorePermit,
+)> {
+    let place = places
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, address, place))
+}
+
+/// Serves one connection (HTTP/1.1) to its end. After `stop` the request under way is answered, then it closes.
+///
+/// The tunnel calls this with [`Via::Tunnel`] once the roles have turned.
+pub async fn serve_connection<C>(connection: C, via: Via, router: Router, stop: CancellationToken)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router.layer(axum::Extension(via)));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).max_buf_size(HEAD_BYTES_MAX);
+    http.header_read_timeout(match via {
+        Via::Lan(_) => Some(HEAD_PATIENCE),
+        // Spare connections of the tunnel wait for their request; the tunnel itself pings them.
+        Via::Tunnel => None,
+    });
+    let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service));
+    let outcome = tokio::select! {
+        outcome = served.as_mut() => outcome,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = outcome {
+        // Viewers close connections in the middle of everything; that is no event.
+        tracing::debug!(%error, via = via.as_str(), "A connection ended early");
+    }
+}
+
+/// Connections by address.
+#[derive(Debug, Clone, Default)]
+struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Addresses {
+    /// Counts a connection until the answer is dropped; None when there are too many.
+    fn enter(&self, address: IpAddr) -> Option<Counted> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= CONNECTIONS_PER_ADDRESS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Counted {
+            addresses: self.clone(),
+            address,
+        })
+    }
+}
+
+struct Counted {
+    addresses: Addresses,
+    address: IpAddr,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self
+            .addresses
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
