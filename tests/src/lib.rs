@@ -4,5 +4,8 @@ pub mod appliance;
 pub mod client;
 pub mod eventually;
 pub mod footage;
+pub mod main_job;
 pub mod process;
 pub mod relay;
+pub mod seed;
+pub mod stand_in;
