@@ -33,7 +33,10 @@ impl StandIn {
     pub fn new(folder: &Path) -> Result<Self> {
         let scenario = Scenario::default();
         folder::prepare(folder, &scenario)?;
-        Ok(Self { folder: folder.to_owned(), scenario })
+        Ok(Self {
+            folder: folder.to_owned(),
+            scenario,
+        })
     }
 
     /// A folder with one recorder that holds the standard footage on two channels (33: H.264 with sound, 34: H.265).
@@ -45,7 +48,12 @@ impl StandIn {
     }
 
     /// Adds a recorder; takes effect with [`StandIn::write`].
-    pub fn add_recorder(&mut self, address: &str, port: u16, channels: Vec<Channel>) -> &mut Device {
+    pub fn add_recorder(
+        &mut self,
+        address: &str,
+        port: u16,
+        channels: Vec<Channel>,
+    ) -> &mut Device {
         let number = self.scenario.devices.len();
         self.scenario.devices.push(Device {
             address: address.to_owned(),
@@ -76,7 +84,11 @@ impl StandIn {
 
     /// How often a call was made at a recorder's address.
     pub fn count(&self, call: &str, device: &str) -> Result<usize> {
-        Ok(self.calls()?.iter().filter(|c| c.call == call && c.device == device).count())
+        Ok(self
+            .calls()?
+            .iter()
+            .filter(|c| c.call == call && c.device == device)
+            .count())
     }
 }
 
@@ -89,11 +101,18 @@ pub fn footage_cache() -> Result<PathBuf> {
 /// The standard footage of this size, on [`DAY`].
 pub fn standard_spec(recordings: u32, seconds: u32) -> StandardSpec {
     let start: Timestamp = DAY.parse().expect("a constant");
-    StandardSpec { recordings, seconds, ..StandardSpec::starting(start) }
+    StandardSpec {
+        recordings,
+        seconds,
+        ..StandardSpec::starting(start)
+    }
 }
 
 /// The standard footage as channels 33 and 34.
 pub fn standard_channels(spec: &StandardSpec) -> Result<Vec<Channel>> {
     let cameras: Vec<Camera> = footage::standard(&footage_cache()?, spec)?;
-    Ok((33..).zip(&cameras).map(|(number, camera)| camera.channel(number)).collect())
+    Ok((33..)
+        .zip(&cameras)
+        .map(|(number, camera)| camera.channel(number))
+        .collect())
 }

@@ -26,7 +26,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::parse();
-    let dir = tempfile::Builder::new().prefix("holdfast-demo-").tempdir()?;
+    let dir = tempfile::Builder::new()
+        .prefix("holdfast-demo-")
+        .tempdir()?;
     println!("Preparing footage …");
     let recorder = recorder(&dir.path().join("sdk"), options.footage.as_deref())?;
     println!("Starting recorder, agent, relay and broker …");
@@ -38,7 +40,14 @@ async fn main() -> Result<()> {
     let right = if options.once {
         let table = main_job::run(&world, dir.path()).await?;
         println!("\n{table}");
-        println!("{}", if table.all_right() { "All is right." } else { "Something is wrong." });
+        println!(
+            "{}",
+            if table.all_right() {
+                "All is right."
+            } else {
+                "Something is wrong."
+            }
+        );
         table.all_right()
     } else {
         tell(&world)?;
@@ -64,12 +73,22 @@ fn recorder(folder: &Path, footage: Option<&Path>) -> Result<StandIn> {
         Some(own) => {
             let made = from_folder(&cache, own).with_context(|| own.display().to_string())?;
             let start = now - SignedDuration::from_hours(1);
-            (33..).zip(&made.clips).map(|(number, clip)| own_channel(number, clip, start)).collect()
+            (33..)
+                .zip(&made.clips)
+                .map(|(number, clip)| own_channel(number, clip, start))
+                .collect()
         }
         None => {
             let start = now - SignedDuration::from_mins(30);
-            let spec = StandardSpec { recordings: 3, seconds: 30, ..StandardSpec::starting(start) };
-            (33..).zip(standard(&cache, &spec)?).map(|(number, camera)| camera.channel(number)).collect()
+            let spec = StandardSpec {
+                recordings: 3,
+                seconds: 30,
+                ..StandardSpec::starting(start)
+            };
+            (33..)
+                .zip(standard(&cache, &spec)?)
+                .map(|(number, camera)| camera.channel(number))
+                .collect()
         }
     };
     this.add_recorder("127.0.0.1", 8000, channels);

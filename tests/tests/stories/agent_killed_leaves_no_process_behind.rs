@@ -15,7 +15,8 @@ async fn agent_killed_leaves_no_process_behind() -> Result<()> {
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.start().await?;
     box_.first_run().await?;
-    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD).await?;
+    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD)
+        .await?;
     let cameras = eventually("cameras are listed", || async {
         match box_.cameras().await {
             Ok(cameras) if cameras.len() == 2 => Ok(cameras),
@@ -23,11 +24,17 @@ async fn agent_killed_leaves_no_process_behind() -> Result<()> {
         }
     })
     .await?;
-    let yard = cameras.iter().find(|c| c.channel == 33).expect("the standard footage has channel 33");
+    let yard = cameras
+        .iter()
+        .find(|c| c.channel == 33)
+        .expect("the standard footage has channel 33");
     first_picture(&box_.client, yard, dir.path()).await?;
 
     let children = box_.process()?.descendants();
-    ensure!(children.iter().any(|(_, name)| name.contains("ffmpeg")), "no FFmpeg while live: {children:?}");
+    ensure!(
+        children.iter().any(|(_, name)| name.contains("ffmpeg")),
+        "no FFmpeg while live: {children:?}"
+    );
     ensure!(children.len() >= 2, "no worker: {children:?}");
     box_.kill()?;
     eventually("all its processes have ended", || async {
@@ -39,7 +46,11 @@ async fn agent_killed_leaves_no_process_behind() -> Result<()> {
                     .is_ok_and(|stat| stat.contains(&format!("({name})")) && !stat.contains(") Z "))
             })
             .collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
     })
     .await?;
     box_.check()

@@ -23,7 +23,8 @@ async fn agent_killed_twenty_times_loses_nothing_completed() -> Result<()> {
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.start().await?;
     box_.first_run().await?;
-    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD).await?;
+    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD)
+        .await?;
 
     let mut completed: BTreeMap<String, Recording> = BTreeMap::new();
     for kill in 1..=KILLS {
@@ -40,14 +41,19 @@ async fn agent_killed_twenty_times_loses_nothing_completed() -> Result<()> {
         for (id, before) in &completed {
             let after = now.iter().find(|r| r.id.to_string() == *id);
             ensure!(
-                after.is_some_and(|a| a.status == RecordingStatus::Completed && a.digest == before.digest),
+                after.is_some_and(
+                    |a| a.status == RecordingStatus::Completed && a.digest == before.digest
+                ),
                 "kill {kill}: {id} was completed and is now {after:?}"
             );
         }
     }
     let all = box_.all_completed(12).await?;
     ensure!(all.iter().all(|r| r.defects.is_empty()), "defects: {all:?}");
-    let mut names: Vec<_> = all.iter().map(|r| (r.camera_id.to_string(), r.source_name.clone())).collect();
+    let mut names: Vec<_> = all
+        .iter()
+        .map(|r| (r.camera_id.to_string(), r.source_name.clone()))
+        .collect();
     names.sort();
     names.dedup();
     ensure!(names.len() == 12, "a recording is listed twice");

@@ -22,12 +22,28 @@ async fn foreign_tokens_are_refused() -> Result<()> {
     let (lan, far) = (&world.appliance.client, &world.relay.client);
     let footage = format!("/api/v1/recordings/{}/download", all[0].id);
     let live = format!("/api/v1/live/{}/index.m3u8", all[0].camera_id);
-    let paths = ["/api/v1/auth/me", "/api/v1/cameras", "/api/v1/recordings", &footage, &live];
+    let paths = [
+        "/api/v1/auth/me",
+        "/api/v1/cameras",
+        "/api/v1/recordings",
+        &footage,
+        &live,
+    ];
     for (client, other) in [(lan, far), (far, lan)] {
         for path in paths {
             refused(&client.with_token(None), path, ErrorCode::AuthTokenMissing).await?;
-            refused(&client.with_token(other.token()), path, ErrorCode::AuthTokenInvalid).await?;
-            refused(&client.with_token(Some("nonsense")), path, ErrorCode::AuthTokenInvalid).await?;
+            refused(
+                &client.with_token(other.token()),
+                path,
+                ErrorCode::AuthTokenInvalid,
+            )
+            .await?;
+            refused(
+                &client.with_token(Some("nonsense")),
+                path,
+                ErrorCode::AuthTokenInvalid,
+            )
+            .await?;
         }
         // Logged out, the same token is worth nothing.
         let gone = client.with_token(client.token());
@@ -35,7 +51,10 @@ async fn foreign_tokens_are_refused() -> Result<()> {
         refused(&gone, "/api/v1/cameras", ErrorCode::AuthTokenInvalid).await?;
     }
     // An assertion is believed only inside the tunnel.
-    let forged = lan.with_token(None).request(Method::GET, "/api/v1/cameras").header("holdfast-assertion", "e30.AA");
+    let forged = lan
+        .with_token(None)
+        .request(Method::GET, "/api/v1/cameras")
+        .header("holdfast-assertion", "e30.AA");
     ensure!(forged.send().await?.status() == 401);
     Ok(())
 }
@@ -43,7 +62,13 @@ async fn foreign_tokens_are_refused() -> Result<()> {
 async fn refused(client: &Client, path: &str, code: ErrorCode) -> Result<()> {
     let (status, body) = client.refused(Method::GET, path).await?;
     ensure!(status == 401 && !body.success, "{path}: {status} {body:?}");
-    ensure!(body.error.code == code, "{path}: {body:?} instead of {code:?}");
-    ensure!(!body.error.message.is_empty() && !body.error.request_id.is_empty(), "{path}: {body:?}");
+    ensure!(
+        body.error.code == code,
+        "{path}: {body:?} instead of {code:?}"
+    );
+    ensure!(
+        !body.error.message.is_empty() && !body.error.request_id.is_empty(),
+        "{path}: {body:?}"
+    );
     Ok(())
 }

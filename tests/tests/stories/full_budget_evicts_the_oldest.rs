@@ -14,7 +14,8 @@ async fn full_budget_evicts_the_oldest() -> Result<()> {
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.start().await?;
     box_.first_run().await?;
-    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD).await?;
+    box_.add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD)
+        .await?;
     let all = box_.all_completed(12).await?;
     let held: u64 = all.iter().filter_map(|r| r.kept_bytes).sum();
 
@@ -28,33 +29,72 @@ async fn full_budget_evicts_the_oldest() -> Result<()> {
     box_.start().await?;
 
     let now = eventually("the volume is below its budget", || async {
-        let storage: Storage = box_.client.get("/api/v1/storage").await.map_err(|e| e.to_string())?;
+        let storage: Storage = box_
+            .client
+            .get("/api/v1/storage")
+            .await
+            .map_err(|e| e.to_string())?;
         let held = storage.volumes[0].held_bytes;
-        if held <= budget { box_.recordings().await.map_err(|e| e.to_string()) } else { Err(format!("{held} bytes held")) }
+        if held <= budget {
+            box_.recordings().await.map_err(|e| e.to_string())
+        } else {
+            Err(format!("{held} bytes held"))
+        }
     })
     .await?;
     ensure!(now.len() == 12, "evicted recordings left the list");
     let kept = |status| now.iter().filter(move |r| r.status == status);
     let evicted: Vec<_> = kept(RecordingStatus::Evicted).collect();
     ensure!(!evicted.is_empty());
-    ensure!(evicted.iter().all(|r| r.eviction_cause == Some(EvictionCause::Pressure)), "{evicted:?}");
+    ensure!(
+        evicted
+            .iter()
+            .all(|r| r.eviction_cause == Some(EvictionCause::Pressure)),
+        "{evicted:?}"
+    );
     let youngest_gone = evicted.iter().map(|r| r.start_utc).max();
-    let oldest_kept = kept(RecordingStatus::Completed).filter(|r| r.id != locked.id).map(|r| r.start_utc).min();
-    ensure!(youngest_gone <= oldest_kept, "a younger recording left before an older one");
-    ensure!(kept(RecordingStatus::Completed).any(|r| r.id == locked.id), "the locked recording left");
+    let oldest_kept = kept(RecordingStatus::Completed)
+        .filter(|r| r.id != locked.id)
+        .map(|r| r.start_utc)
+        .min();
+    ensure!(
+        youngest_gone <= oldest_kept,
+        "a younger recording left before an older one"
+    );
+    ensure!(
+        kept(RecordingStatus::Completed).any(|r| r.id == locked.id),
+        "the locked recording left"
+    );
 
     // Gone is gone: the listing says so, the download too, and discovery (every second) does not fetch it again.
-    let (status, error) =
-        box_.client.refused(reqwest::Method::GET, &format!("/api/v1/recordings/{}/download", evicted[0].id)).await?;
-    ensure!(status == 410 && error.error.code == wire::error::ErrorCode::FootageGone, "{status} {error:?}");
+    let (status, error) = box_
+        .client
+        .refused(
+            reqwest::Method::GET,
+            &format!("/api/v1/recordings/{}/download", evicted[0].id),
+        )
+        .await?;
+    ensure!(
+        status == 410 && error.error.code == wire::error::ErrorCode::FootageGone,
+        "{status} {error:?}"
+    );
     let downloads = nvr.count("download_start", "127.0.0.1:8000")?;
     let finds = nvr.count("find", "127.0.0.1:8000")?;
     eventually("discovery ran three more times", || async {
-        let now = nvr.count("find", "127.0.0.1:8000").map_err(|e| e.to_string())?;
-        if now >= finds + 6 { Ok(()) } else { Err(now.to_string()) }
+        let now = nvr
+            .count("find", "127.0.0.1:8000")
+            .map_err(|e| e.to_string())?;
+        if now >= finds + 6 {
+            Ok(())
+        } else {
+            Err(now.to_string())
+        }
     })
     .await?;
-    ensure!(nvr.count("download_start", "127.0.0.1:8000")? == downloads, "evicted footage was fetched again");
+    ensure!(
+        nvr.count("download_start", "127.0.0.1:8000")? == downloads,
+        "evicted footage was fetched again"
+    );
     box_.stop()?;
     box_.check()?;
     box_.log_is_clean(&[])

@@ -1,11 +1,11 @@
 //! Stories: what a person would see, in real processes. One story per file.
 
-mod agent_killed_twenty_times_loses_nothing_completed;
 mod agent_killed_leaves_no_process_behind;
+mod agent_killed_twenty_times_loses_nothing_completed;
 mod bad_config_is_explained;
+mod broker_of_ones_own;
 mod browser_at_the_site;
 mod browser_far_away;
-mod broker_of_ones_own;
 mod foreign_tokens_are_refused;
 mod full_budget_evicts_the_oldest;
 mod probe_explains_a_failure;

@@ -23,31 +23,56 @@ fn probe_explains_a_failure() -> Result<()> {
     let fine = probe(nvr.folder(), number, Some(&good))?;
     let said = String::from_utf8_lossy(&fine.stdout);
     ensure!(fine.status.success(), "{fine:?}");
-    ensure!(said.contains("6.1") && said.contains("33") && said.contains("Yard"), "{said}");
+    ensure!(
+        said.contains("6.1") && said.contains("33") && said.contains("Yard"),
+        "{said}"
+    );
 
     let refused = probe(nvr.folder(), number, Some(&bad))?;
     let said = all(&refused);
-    ensure!(!refused.status.success() && said.contains("password") && !said.contains("Mistyped123"), "{said}");
+    ensure!(
+        !refused.status.success() && said.contains("password") && !said.contains("Mistyped123"),
+        "{said}"
+    );
 
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty)?;
     let missing = probe(&empty, number, Some(&good))?;
     let said = all(&missing);
-    ensure!(!missing.status.success() && said.contains("libhcnetsdk.so") && said.contains("empty"), "{said}");
+    ensure!(
+        !missing.status.success() && said.contains("libhcnetsdk.so") && said.contains("empty"),
+        "{said}"
+    );
 
     drop(port);
     let silent = probe(nvr.folder(), number, Some(&good))?;
     let said = all(&silent);
-    ensure!(!silent.status.success() && said.contains(&format!("nothing answers at 127.0.0.1:{number}")), "{said}");
+    ensure!(
+        !silent.status.success()
+            && said.contains(&format!("nothing answers at 127.0.0.1:{number}")),
+        "{said}"
+    );
 
     let codes = [&fine, &refused, &missing, &silent].map(|o| o.status.code());
-    ensure!(codes.iter().collect::<std::collections::BTreeSet<_>>().len() == 4, "exit codes do not differ: {codes:?}");
+    ensure!(
+        codes
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            == 4,
+        "exit codes do not differ: {codes:?}"
+    );
     Ok(())
 }
 
 fn probe(sdk: &Path, port: u16, password: Option<&Path>) -> Result<Output> {
     let mut command = Command::new(program("edge-agent")?);
-    command.arg("probe").arg("--sdk").arg(sdk).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.arg("probe").arg("--sdk").arg(sdk).args([
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+    ]);
     if let Some(file) = password {
         command.args(["--user", USER, "--password-file"]).arg(file);
     }
@@ -55,5 +80,9 @@ fn probe(sdk: &Path, port: u16, password: Option<&Path>) -> Result<Output> {
 }
 
 fn all(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }

@@ -24,7 +24,10 @@ async fn relay_away_then_every_report_once() -> Result<()> {
 
     world.relay.kill()?;
     ensure!(later.is_some());
-    world.appliance.add_recorder("Late", "127.0.0.1", 8001, USER, PASSWORD).await?;
+    world
+        .appliance
+        .add_recorder("Late", "127.0.0.1", 8001, USER, PASSWORD)
+        .await?;
     let all = world.appliance.all_completed(16).await?;
     // The agent too is restarted meanwhile: the outbox is on disk.
     world.appliance.kill()?;
@@ -33,19 +36,38 @@ async fn relay_away_then_every_report_once() -> Result<()> {
 
     let listed = listed(&world.relay, 16).await?;
     for ours in &all {
-        let theirs: Vec<_> = listed.iter().filter(|t| t.recording.id == ours.id).collect();
-        ensure!(theirs.len() == 1, "{} is listed {} times", ours.id, theirs.len());
-        ensure!(theirs[0].recording == *ours, "listed otherwise than held:\n{:?}\n{ours:?}", theirs[0].recording);
+        let theirs: Vec<_> = listed
+            .iter()
+            .filter(|t| t.recording.id == ours.id)
+            .collect();
+        ensure!(
+            theirs.len() == 1,
+            "{} is listed {} times",
+            ours.id,
+            theirs.len()
+        );
+        ensure!(
+            theirs[0].recording == *ours,
+            "listed otherwise than held:\n{:?}\n{ours:?}",
+            theirs[0].recording
+        );
     }
     let store = rusqlite::Connection::open(world.relay.state().join("relay.db"))?;
     let seq: i64 = store.query_row("select seq from appliance", [], |r| r.get(0))?;
     let newest: i64 = store.query_row("select max(seq) from recording", [], |r| r.get(0))?;
-    ensure!(seq >= newest && newest > 0, "applied up to {seq}, newest row {newest}");
+    ensure!(
+        seq >= newest && newest > 0,
+        "applied up to {seq}, newest row {newest}"
+    );
     drop(store);
     eventually("the outbox is empty", || async {
         let catalog = rusqlite::Connection::open(world.appliance.state().join("catalog.db"))?;
         let rows: i64 = catalog.query_row("select count(*) from outbox", [], |r| r.get(0))?;
-        if rows == 0 { Ok(()) } else { anyhow::bail!("{rows} rows") }
+        if rows == 0 {
+            Ok(())
+        } else {
+            anyhow::bail!("{rows} rows")
+        }
     })
     .await?;
     world.site = world.relay.site_online(&world.site).await?;
@@ -55,10 +77,20 @@ async fn relay_away_then_every_report_once() -> Result<()> {
 }
 
 async fn listed(relay: &Relay, count: usize) -> Result<Vec<wire::resource::SiteRecording>> {
-    eventually(&format!("the relay lists {count} completed recordings"), || async {
-        let listed = relay.recordings().await.map_err(|e| e.to_string())?;
-        let done = listed.iter().filter(|r| r.recording.status == RecordingStatus::Completed).count();
-        if done == count && listed.len() == count { Ok(listed) } else { Err(format!("{done} of {}", listed.len())) }
-    })
+    eventually(
+        &format!("the relay lists {count} completed recordings"),
+        || async {
+            let listed = relay.recordings().await.map_err(|e| e.to_string())?;
+            let done = listed
+                .iter()
+                .filter(|r| r.recording.status == RecordingStatus::Completed)
+                .count();
+            if done == count && listed.len() == count {
+                Ok(listed)
+            } else {
+                Err(format!("{done} of {}", listed.len()))
+            }
+        },
+    )
     .await
 }
