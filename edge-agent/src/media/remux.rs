@@ -1,0 +1,363 @@
+//! Parts of a recording become one fragmented MP4: pictures copied bit for bit, one fragment per group, sound as AAC.
+//!
+//! FFmpeg reads the parts from its standard input, joined on the way (`ps::join`), so that no joined copy is written;
+//! the same bytes are hashed as they pass: they are the recording as the recorder gave it, each group once.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ffmpeg_sidecar::command::FfmpegCommand;
+use ring::digest::{Context, SHA256};
+use tokio_util::sync::CancellationToken;
+
+use super::MediaConfig;
+use super::process::{Feed, Limits, Log, MediaError, file_url, run};
+use super::ps::{self, AudioCodec, Joined, PartLayout, Program, VideoCodec};
+
+/// Bytes read from a part at a time.
+const COPY_BYTES: usize = 1 << 20;
+/// Slowest remux that is waited for, in bytes per second; a disk that does less has other troubles.
+const SLOWEST_BYTES_PER_S: u64 = 500_000;
+
+/// Parts in time order, looked through once.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Where they lie.
+    pub paths: Vec<PathBuf>,
+    /// Codecs.
+    pub program: Program,
+    /// What to read of them.
+    pub joined: Joined,
+    /// Bytes that belong to no pack.
+    pub lost_bytes: u64,
+}
+
+impl Source {
+    /// Scans the parts and joins them.
+    pub fn open(paths: Vec<PathBuf>) -> Result<Self, MediaError> {
+        let mut layouts: Vec<PartLayout> = Vec::with_capacity(paths.len());
+        let mut sizes = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let scanned = File::open(path).and_then(|file| {
+                let bytes = file.metadata()?.len();
+                Ok((ps::scan(file)?, bytes))
+            });
+            let (layout, bytes) = scanned.map_err(|source| MediaError::Io {
+                task: format!("read {}", path.display()),
+                source,
+            })?;
+            layouts.push(layout);
+            sizes.push(bytes);
+        }
+        let first = layouts.first();
+        Ok(Self {
+            program: first.map(|layout| layout.program).unwrap_or_default(),
+            joined: ps::join(&layouts, &sizes),
+            lost_bytes: layouts.iter().map(|layout| layout.lost_bytes).sum(),
+            paths,
+        })
+    }
+
+    /// Bytes of the joined source.
+    pub fn bytes(&self) -> u64 {
+        self.joined.pieces.iter().map(|piece| piece.bytes).sum()
+    }
+
+    /// Writes the joined source and gives its SHA-256 (hex). A reader that has had enough does not end the hashing.
+    pub fn copy_to(&self, to: &mut dyn Write) -> io::Result<String> {
+        let mut digest = Context::new(&SHA256);
+        let mut buffer = vec![0; COPY_BYTES];
+        let mut listening = true;
+        for piece in &self.joined.pieces {
+            let path = &self.paths[piece.part];
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            };
+            let mut file = File::open(path).map_err(named)?;
+            file.seek(SeekFrom::Start(piece.offset)).map_err(named)?;
+            let mut file = file.take(piece.bytes);
+            loop {
+                let count = file.read(&mut buffer).map_err(named)?;
+                if count == 0 {
+                    break;
+                }
+                digest.update(&buffer[..count]);
+                if listening {
+                    match to.write_all(&buffer[..count]) {
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                            listening = false;
+                        }
+                        other => other?,
+                    }
+                }
+            }
+        }
+        Ok(data_encoding::HEXLOWER.encode(digest.finish().as_ref()))
+    }
+}
+
+/// What a remux made.
+#[derive(Debug)]
+pub struct Remuxed {
+    /// SHA-256 (hex) of the joined source.
+    pub source_digest: String,
+    /// What FFmpeg complained about.
+    pub log: Log,
+}
+
+/// Arguments that read a recorder's stream from standard input and write a fragmented MP4 to `output`.
+/// Remux and live view share them: what plays live is what is kept.
+pub fn arguments(config: &MediaConfig, program: Program, live: bool) -> FfmpegCommand {
+    let mut command = FfmpegCommand::new_with_path(&config.ffmpeg);
+    command.hide_banner().overwrite();
+    // A program stream may announce a stream at any time, so FFmpeg looks until a limit. Live cannot wait for long.
+    let (probe_bytes, probe_us) = if live {
+        ("2000000", "1000000")
+    } else {
+        ("50000000", "20000000")
+    };
+    command.args(["-probesize", probe_bytes, "-analyzeduration", probe_us]);
+    if live {
+        command.args(["-fflags", "+nobuffer"]);
+    }
+    command.format("mpeg").input("pipe:0");
+    command.args(["-map", "0:v:0", "-map", "0:a:0?", "-map_metadata", "-1"]);
+    command.codec_video("copy");
+    if program.video == Some(VideoCodec::H265) {
+        // `hev1` is what FFmpeg would choose and what Apple's players refuse.
+        command.args(["-tag:v", "hvc1"]);
+    }
+    match program.audio {
+        Some(AudioCodec::Aac) => command.codec_audio("copy"),
+        // Silence where sound is missing keeps it in step with the pictures.
+        _ => command
+            .codec_audio("aac")
+            .args(["-b:a", "32k", "-af", "aresample=async=1"]),
+    };
+    command.args(["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]);
+    command.args(["-flush_packets", "1", "-max_muxing_queue_size", "4096"]);
+    command.format("mp4");
+    command
+}
+
+/// Makes `output` out of the source. Whatever lies there is replaced.
+pub fn remux(
+    config: &MediaConfig,
+    source: &Source,
+    output: &Path,
+    cancel: &CancellationToken,
+) -> Result<Remuxed, MediaError> {
+    let mut command = arguments(config, source.program, false);
+    command.output(file_url(output));
+    let limits = Limits {
+        deadline: Duration::from_secs(120 + source.bytes() / SLOWEST_BYTES_PER_S),
+        stall: Duration::from_secs(60),
+        output_bytes_max: 1 << 16,
+    };
+    let (tell, digest) = std::sync::mpsc::sync_channel(1);
+    let feed: Feed = {
+        let source = source.clone();
+        Box::new(move |to| {
+            let digest = source.copy_to(to)?;
+            tell.send(digest)
+                .map_err(|_| io::Error::other("nobody waits for the digest"))
+        })
+    };
+    let done = run(Command::from(command), "remux", Some(feed), limits, cancel)?;
+    let source_digest = digest.try_recv().map_err(|_| MediaError::Unreadable {
+        task: "remux".to_owned(),
+        problem: "the source was not read to its end".to_owned(),
+    })?;
+    Ok(Remuxed {
+        source_digest,
+        log: done.log,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::picture::{self, Picture};
+    use super::super::sample::{self, Kind};
+    use super::super::{mp4, probe};
+    use super::*;
+
+    struct Kept {
+        _dir: tempfile::TempDir,
+        path: PathBuf,
+        source: Source,
+        remuxed: Remuxed,
+    }
+
+    fn keep(parts: &[Vec<u8>]) -> Kept {
+        let dir = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..parts.len())
+            .map(|n| dir.path().join(format!("{n:03}.ps")))
+            .collect();
+        for (path, bytes) in paths.iter().zip(parts) {
+            std::fs::write(path, bytes).unwrap();
+        }
+        let source = Source::open(paths).unwrap();
+        let path = dir.path().join("media.mp4");
+        let config = MediaConfig::default();
+        let remuxed = remux(&config, &source, &path, &CancellationToken::new()).unwrap();
+        Kept {
+            _dir: dir,
+            path,
+            source,
+            remuxed,
+        }
+    }
+
+    /// One hash per packet of the video, independent of container and timestamps.
+    fn packets(path: &Path) -> Vec<String> {
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-i"])
+            .arg(path)
+            .args([
+                "-map",
+                "0:v",
+                "-c",
+                "copy",
+                "-f",
+                "framehash",
+                "-hash",
+                "md5",
+                "-",
+            ])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.rsplit(',').next().unwrap().trim().to_owned())
+            .collect()
+    }
+
+    fn check(kind: Kind, codec: &str, tag: &str, audio: Option<&str>) {
+        let reel = sample::open(kind);
+        let groups = sample::groups(&reel);
+        let whole = sample::part(&reel, 0, groups);
+        let kept = keep(std::slice::from_ref(&whole));
+        let length = std::fs::metadata(&kept.path).unwrap().len();
+
+        let container = mp4::read_index(File::open(&kept.path).unwrap(), length).unwrap();
+        assert!(container.finished);
+        assert_eq!(container.audio, audio.is_some());
+        let index = &container.index;
+        assert_eq!(index.fragments.len(), groups);
+        assert_eq!(index.fragments[0].offset, index.init_bytes);
+        for (n, pair) in index.fragments.windows(2).enumerate() {
+            assert_eq!(pair[0].offset + pair[0].bytes, pair[1].offset);
+            assert_eq!(pair[0].start_ms + pair[0].duration_ms, pair[1].start_ms);
+            assert!(pair[0].duration_ms.abs_diff(2_000) < 50, "{n}: {pair:?}");
+        }
+        assert!(
+            index.duration_ms().abs_diff(10_000) < 100,
+            "{}",
+            index.duration_ms()
+        );
+
+        let config = MediaConfig::default();
+        let told = probe::probe(&config, &kept.path, &CancellationToken::new()).unwrap();
+        assert_eq!((told.width, told.height), (320, 180));
+        assert_eq!(
+            (told.video_codec.as_str(), told.video_tag.as_str()),
+            (codec, tag)
+        );
+        assert_eq!(told.audio_codec.as_deref(), audio);
+        assert!(
+            told.duration_ms.abs_diff(10_000) < 300,
+            "{}",
+            told.duration_ms
+        );
+
+        for fragment in [index.fragments[0], index.fragments[groups - 1]] {
+            let verdict = picture::check(
+                &config,
+                &kept.path,
+                index.init_bytes,
+                fragment,
+                &CancellationToken::new(),
+            );
+            assert_eq!(verdict.unwrap(), Picture::Whole);
+        }
+
+        // Digest of what went in: the bytes themselves.
+        let digest = ring::digest::digest(&SHA256, &whole);
+        assert_eq!(
+            kept.remuxed.source_digest,
+            data_encoding::HEXLOWER.encode(digest.as_ref())
+        );
+
+        // The same recording in overlapping parts gives the same packets.
+        let parts = [
+            sample::part(&reel, 0, 3),
+            sample::part(&reel, 2, 4),
+            sample::part(&reel, 3, groups),
+        ];
+        let joined = keep(&parts);
+        assert_eq!(packets(&joined.path), packets(&kept.path));
+        assert!(joined.source.joined.overlap_bytes > 0);
+        assert!(joined.source.joined.gap_ms < 100);
+    }
+
+    #[test]
+    fn h264_with_g711_becomes_a_file_that_players_seek_in() {
+        check(Kind::Yard, "h264", "avc1", Some("aac"));
+    }
+
+    #[test]
+    fn h265_without_sound_is_tagged_for_every_player() {
+        check(Kind::Gate, "hevc", "hvc1", None);
+    }
+
+    #[test]
+    fn a_damaged_key_picture_is_noticed() {
+        let reel = sample::open(Kind::Yard);
+        let kept = keep(&[sample::part(&reel, 0, 2)]);
+        let mut bytes = std::fs::read(&kept.path).unwrap();
+        let index = mp4::read_index(std::io::Cursor::new(&bytes), bytes.len() as u64)
+            .unwrap()
+            .index;
+        let last = index.fragments[1];
+        // The pictures come after the moof; the first of them is the key one.
+        let moof = u32::from_be_bytes(bytes[last.offset as usize..][..4].try_into().unwrap());
+        let picture = last.offset as usize + moof as usize + 8;
+        bytes[picture + 200..picture + 1_500].fill(0x55);
+        std::fs::write(&kept.path, &bytes).unwrap();
+        let verdict = |fragment| {
+            picture::check(
+                &MediaConfig::default(),
+                &kept.path,
+                index.init_bytes,
+                fragment,
+                &CancellationToken::new(),
+            )
+            .unwrap()
+        };
+        assert_eq!(verdict(index.fragments[0]), Picture::Whole);
+        assert!(matches!(verdict(last), Picture::Damaged(_)));
+    }
+
+    #[test]
+    fn what_is_no_footage_is_refused_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000.ps");
+        std::fs::write(&path, vec![0x5A; 300_000]).unwrap();
+        let source = Source::open(vec![path]).unwrap();
+        assert!(source.lost_bytes > 0);
+        let error = remux(
+            &MediaConfig::default(),
+            &source,
+            &dir.path().join("media.mp4"),
+            &CancellationToken::new(),
+        )
+        .unwrap_err();
+        assert!(matches!(error, MediaError::Failed { .. }), "{error}");
+        assert!(!error.is_local());
+    }
+}
