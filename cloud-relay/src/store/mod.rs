@@ -1,12 +1,21 @@
 //! The relay's store: SQLite now; PostgreSQL becomes the second implementation (Q13).
 //!
-//! One file of SQL per noun; every query that serves a tenant takes a [`Scope`] as an argument.
+//! One file of SQL per noun. Every query that serves people takes a [`Scope`], which says whose rows may be seen.
 
+pub mod audit;
+pub mod cameras;
+pub mod organisations;
+pub mod people;
+pub mod recordings;
 pub mod scope;
+pub mod sites;
 
 use std::path::Path;
+use std::str::FromStr;
 
 use base::sqlite::{Database, OpenError, Schema};
+use rusqlite::Row;
+use rusqlite::types::Type;
 
 pub use base::sqlite::DbError;
 pub use scope::Scope;
@@ -32,4 +41,24 @@ impl Store {
             db: Database::open(&folder.join("relay.db"), &SCHEMA, 4)?,
         })
     }
+}
+
+/// A column that holds something with a text form (an id).
+pub(in crate::store) fn column<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let text: String = row.get(index)?;
+    text.parse()
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(e)))
+}
+
+/// A column that holds JSON of one of our resources.
+pub(in crate::store) fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    index: usize,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    serde_json::from_str(&text)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(e)))
 }

@@ -33,17 +33,11 @@ create table person_session (
     refresh_digest     text not null unique,
     refresh_expires_utc integer not null,
     csrf_digest        text not null,
-    created_utc        integer not null
+    created_utc        integer not null,
+    -- When the tokens were last traded: an older refresh token that comes later has been copied.
+    refreshed_utc      integer not null
 ) strict;
 create index person_session_by_person on person_session (person_id);
-
--- Refresh tokens that were traded in. One that comes back has been copied, and ends its session.
-create table refresh_retired (
-    digest      text primary key,
-    session_id  text not null references person_session (id) on delete cascade,
-    retired_utc integer not null
-) strict;
-create index refresh_retired_by_session on refresh_retired (session_id);
 
 create table site (
     id              text primary key,
@@ -116,7 +110,7 @@ create table camera (
     primary key (appliance, id)
 ) strict;
 create index camera_by_id on camera (id);
-create index camera_by_organisation on camera (organisation_id, site_id, name);
+create index camera_by_organisation on camera (organisation_id, site_id, name, id);
 
 -- The footage index (Q1).
 create table recording (
@@ -128,6 +122,7 @@ create table recording (
     status          text not null,
     start_utc       integer not null,
     end_utc         integer not null,
+    -- Size of the kept file; 0 while none is held.
     kept_bytes      integer not null default 0,
     -- A state changes only for a newer report.
     seq             integer not null,
@@ -137,32 +132,41 @@ create table recording (
     primary key (appliance, id)
 ) strict;
 create index recording_by_id on recording (id);
-create index recording_by_start on recording (organisation_id, start_utc, id);
-create index recording_by_camera on recording (camera_id, start_utc, id);
-create index recording_by_site on recording (site_id, start_utc, id);
-create index recording_by_status on recording (organisation_id, status, start_utc, id);
+-- One for each way a list is walked; all end in (start, id, appliance), which is the order of every list.
+create index recording_by_start on recording (start_utc, id, appliance);
+create index recording_by_organisation on recording (organisation_id, start_utc, id, appliance);
+create index recording_by_site on recording (site_id, start_utc, id, appliance);
+create index recording_by_camera on recording (camera_id, start_utc, id, appliance);
+create index recording_by_status on recording (organisation_id, status, start_utc, id, appliance);
 
--- What each camera holds, so that a list of sites does not count a million recordings. Kept by triggers.
+-- What each camera holds, so that a list of sites does not count a million recordings, and its longest recording, so
+-- that what overlaps a range is found by its start. Kept by triggers.
 create table holding (
     appliance  text not null references appliance (id) on delete cascade,
     camera_id  text not null,
     recordings integer not null default 0,
     bytes      integer not null default 0,
+    -- Never shrinks.
+    longest_us integer not null default 0,
     primary key (appliance, camera_id)
 ) strict, without rowid;
-create trigger holding_insert after insert on recording when new.status = 'completed' begin
-    insert into holding (appliance, camera_id, recordings, bytes)
-    values (new.appliance, new.camera_id, 1, new.kept_bytes)
-    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes;
+create trigger holding_insert after insert on recording begin
+    insert into holding (appliance, camera_id, recordings, bytes, longest_us)
+    values (new.appliance, new.camera_id, new.status = 'completed',
+        iif(new.status = 'completed', new.kept_bytes, 0), new.end_utc - new.start_utc)
+    on conflict do update set recordings = recordings + excluded.recordings, bytes = bytes + excluded.bytes,
+        longest_us = max(longest_us, excluded.longest_us);
 end;
-create trigger holding_loss before update on recording when old.status = 'completed' begin
+create trigger holding_loss after update on recording when old.status = 'completed' begin
     update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes
     where appliance = old.appliance and camera_id = old.camera_id;
 end;
-create trigger holding_gain after update on recording when new.status = 'completed' begin
-    insert into holding (appliance, camera_id, recordings, bytes)
-    values (new.appliance, new.camera_id, 1, new.kept_bytes)
-    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes;
+create trigger holding_gain after update on recording begin
+    insert into holding (appliance, camera_id, recordings, bytes, longest_us)
+    values (new.appliance, new.camera_id, new.status = 'completed',
+        iif(new.status = 'completed', new.kept_bytes, 0), new.end_utc - new.start_utc)
+    on conflict do update set recordings = recordings + excluded.recordings, bytes = bytes + excluded.bytes,
+        longest_us = max(longest_us, excluded.longest_us);
 end;
 create trigger holding_delete after delete on recording when old.status = 'completed' begin
     update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes
