@@ -6,6 +6,7 @@ pub mod child;
 pub mod clock;
 pub mod durable;
 pub mod password;
+pub mod rate_limit;
 pub mod shutdown;
 pub mod sqlite;
 pub mod tasks;

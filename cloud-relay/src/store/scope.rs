@@ -12,6 +12,8 @@ pub enum Scope {
     Organisation(OrganisationId),
     /// Some sites of one organisation.
     Sites(OrganisationId, Vec<SiteId>),
+    /// No row at all.
+    Nothing,
 }
 
 impl Scope {
@@ -23,6 +25,7 @@ impl Scope {
     ) -> (String, Vec<Value>) {
         match self {
             Self::Everything => ("true".into(), Vec::new()),
+            Self::Nothing => ("false".into(), Vec::new()),
             Self::Organisation(id) => (format!("{organisation} = ?"), vec![text(id)]),
             Self::Sites(id, sites) => {
                 let marks = vec!["?"; sites.len()].join(", ");
