@@ -26,4 +26,41 @@ mod secrets;
 mod uplink;
 mod verify;
 
-fn main() {}
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Finds the footage of a recorder, keeps it, and serves it.
+#[derive(Debug, Parser)]
+#[command(name = "edge-agent", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Hosts the vendor's library for one recorder; started by the agent itself.
+    #[command(hide = true)]
+    SdkWorker,
+    /// Starts a program that ends with the agent; started by the agent itself.
+    #[command(hide = true)]
+    Guard {
+        /// Process id of the parent, program, arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::SdkWorker => sdk::worker_main::run(),
+        Command::Guard { args } => exit_code(base::child::guard_main(args)),
+    }
+}
+
+/// A number as the exit code that it stands for; those that do not fit are a general failure.
+fn exit_code(number: i32) -> ExitCode {
+    u8::try_from(number).map_or(ExitCode::FAILURE, ExitCode::from)
+}

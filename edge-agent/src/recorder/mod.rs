@@ -2,3 +2,4 @@
 
 pub mod driver;
 pub mod worker;
+pub mod worker_protocol;
