@@ -7,7 +7,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::server::{ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+};
 
 /// Makes ring the provider of the process. Once, first thing in `main`.
 pub fn install_provider() {
@@ -157,4 +161,47 @@ impl ServerCertVerifier for PinnedCa {
             .signature_verification_algorithms
             .supported_schemes()
     }
+}
+
+/// A server for appliances: TLS 1.3, and every client shows a certificate that our CA signed. Tickets make dialling
+/// again cheap; whoever accepts still checks who it is each time.
+pub fn mutual_server(
+    ca_pem: &str,
+    certificate: Arc<dyn ResolvesServerCert>,
+    alpn: &[&[u8]],
+) -> Result<ServerConfig, BadPem> {
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca_pem)?), provider())
+            .build()
+            .map_err(|e| rustls::Error::General(e.to_string()))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    // One appliance holds up to 64 connections with two tickets each; the default of 256 would serve two of them.
+    config.session_storage = ServerSessionMemoryCache::new(16 * 1024);
+    Ok(config)
+}
+
+/// A server for people and programs without certificates (web, API, enrolment).
+pub fn server(
+    certificate: Arc<dyn ResolvesServerCert>,
+    alpn: &[&[u8]],
+) -> Result<ServerConfig, BadPem> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    Ok(config)
+}
+
+/// A chain and its key, ready to be shown by a server.
+pub fn certified(certificate_pem: &str, key_pem: &str) -> Result<CertifiedKey, BadPem> {
+    Ok(CertifiedKey::from_der(
+        certificates(certificate_pem)?,
+        private_key(key_pem)?,
+        &provider(),
+    )?)
 }

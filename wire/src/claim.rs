@@ -141,6 +141,25 @@ pub struct Membership {
     pub assertion_key_pem: String,
 }
 
+/// DER of a P-256 SPKI up to the uncompressed point (RFC 5480): SEQUENCE, the two OIDs, BIT STRING of 66 bytes.
+const P256_SPKI_HEAD: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// The uncompressed point of a P-256 public key in PEM, as [`crate::tunnel::Assertion::verify`] takes it.
+pub fn p256_point(spki_pem: &str) -> Option<Vec<u8>> {
+    let base64: String = spki_pem
+        .trim()
+        .strip_prefix("-----BEGIN PUBLIC KEY-----")?
+        .strip_suffix("-----END PUBLIC KEY-----")?
+        .split_ascii_whitespace()
+        .collect();
+    let der = data_encoding::BASE64.decode(base64.as_bytes()).ok()?;
+    let point = der.strip_prefix(&P256_SPKI_HEAD)?;
+    (point.len() == 65 && point[0] == 4).then(|| point.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,1 +1,7 @@
-//! The tunnel: `hub` knows which appliance is connected and lends its spare connections (design.md §6).
+//! The tunnel's end at the relay: appliances dial in and wait; the hub sends HTTP requests to them.
+
+pub mod hub;
+pub mod listener;
+mod pool;
+#[cfg(test)]
+mod tests;
