@@ -89,7 +89,16 @@ mod tests {
         for good in ["relay.example:8444", "127.0.0.1:1", "[::1]:8883"] {
             assert_eq!(good.parse::<HostPort>().unwrap().to_string(), good);
         }
-        for bad in ["", "relay", "relay:", ":1", "::1:8883", "[::1:1", "relay:70000", "re lay:1"] {
+        for bad in [
+            "",
+            "relay",
+            "relay:",
+            ":1",
+            "::1:8883",
+            "[::1:1",
+            "relay:70000",
+            "re lay:1",
+        ] {
             assert!(bad.parse::<HostPort>().is_err(), "{bad}");
         }
     }

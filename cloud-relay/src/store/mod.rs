@@ -2,8 +2,10 @@
 //!
 //! One file of SQL per noun. Every query that serves people takes a [`Scope`], which says whose rows may be seen.
 
+pub mod appliances;
 pub mod audit;
 pub mod cameras;
+pub mod enrolments;
 pub mod organisations;
 pub mod people;
 pub mod recordings;

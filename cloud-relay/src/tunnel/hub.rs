@@ -218,10 +218,13 @@ impl Hub {
 
     /// How an appliance is connected.
     pub fn presence(&self, appliance: &ApplianceId) -> Presence {
-        self.inner.lock().get(appliance).map_or_else(Presence::default, |pool| Presence {
-            connections: pool.open as u32,
-            spare: pool.spare_count() as u32,
-        })
+        self.inner
+            .lock()
+            .get(appliance)
+            .map_or_else(Presence::default, |pool| Presence {
+                connections: pool.open as u32,
+                spare: pool.spare_count() as u32,
+            })
     }
 
     /// Ends every connection of an appliance, also those in use: it was revoked.

@@ -91,9 +91,10 @@ pub async fn run(
         };
         let (acceptor, store, hub) = (acceptor.clone(), store.clone(), hub.clone());
         tokio::spawn(async move {
-            let outcome = tokio::time::timeout(HANDSHAKE_WAIT, admit(stream, &acceptor, &store, &hub))
-                .await
-                .unwrap_or(Err(Refused::Slow));
+            let outcome =
+                tokio::time::timeout(HANDSHAKE_WAIT, admit(stream, &acceptor, &store, &hub))
+                    .await
+                    .unwrap_or(Err(Refused::Slow));
             drop(permit);
             report(from, outcome);
         });
@@ -109,7 +110,9 @@ fn report(from: SocketAddr, outcome: Result<Hello, Refused>) {
             tracing::warn!(peer.address = %from, %error, "A tunnel connection was refused")
         }
         // Scanners and broken lines: everyday on a public port.
-        Err(error) => tracing::debug!(peer.address = %from, %error, "A tunnel connection came to nothing"),
+        Err(error) => {
+            tracing::debug!(peer.address = %from, %error, "A tunnel connection came to nothing")
+        }
     }
 }
 

@@ -105,7 +105,12 @@ impl Pool {
     }
 
     /// Takes out spares beyond `keep` that nobody has used for `unused`.
-    pub(super) fn take_unused(&mut self, now: Instant, keep: usize, unused: Duration) -> Vec<Spare> {
+    pub(super) fn take_unused(
+        &mut self,
+        now: Instant,
+        keep: usize,
+        unused: Duration,
+    ) -> Vec<Spare> {
         let mut beyond = self.spares.len().saturating_sub(keep);
         self.spares
             .extract_if(.., |s| {

@@ -1,1 +1,3 @@
 //! Every word with the relay: claim, MQTT, draining the outbox, pokes, tunnel.
+
+pub mod tunnel;
