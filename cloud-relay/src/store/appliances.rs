@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::ids::{ApplianceId, OrganisationId, SiteId};
 use wire::time::UtcTime;
 
-use super::Store;
+use super::{Store, column};
 
 /// What an appliance with a certain key is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Store {
         self.db
             .read(|c| {
                 c.prepare_cached("select id from appliance where revoked = 1 order by id")?
-                    .query_map([], |r| parsed(r, 0))?
+                    .query_map([], |r| column(r, 0))?
                     .collect::<Result<_, _>>()
                     .map_err(DbError::from)
             })
@@ -110,9 +110,9 @@ impl Store {
 pub(in crate::store) fn find(c: &Connection, id: &str) -> Result<Option<Claimed>, DbError> {
     let row = |r: &Row<'_>| {
         Ok(Claimed {
-            appliance: parsed(r, 0)?,
-            organisation: parsed(r, 1)?,
-            site: parsed(r, 2)?,
+            appliance: column(r, 0)?,
+            organisation: column(r, 1)?,
+            site: column(r, 2)?,
             site_name: r.get(3)?,
             certificate_pem: r.get(4)?,
             certificate_expires_at: UtcTime::from_micros(r.get(5)?),
@@ -121,15 +121,4 @@ pub(in crate::store) fn find(c: &Connection, id: &str) -> Result<Option<Claimed>
         })
     };
     Ok(c.prepare_cached(CLAIMED)?.query_row([id], row).optional()?)
-}
-
-/// A text column that holds one of our ids or a similar spelling.
-pub(in crate::store) fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    row.get::<_, String>(column)?.parse().map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
-    })
 }

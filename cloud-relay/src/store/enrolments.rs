@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, params};
 use wire::ids::{ApplianceId, OrganisationId, SiteId};
 use wire::time::UtcTime;
 
-use super::Store;
-use super::appliances::{Claimed, find, parsed};
+use super::appliances::{Claimed, find};
+use super::{Store, column};
 
 /// Most requests waiting at once: about 4 MB of database at the largest, and 4096 HMACs per typed code.
 pub const ENROLMENTS_MAX: i64 = 4096;
@@ -105,7 +105,7 @@ impl Store {
                 )?
                 .query_map([oldest.micros()], |r| {
                     Ok(Enrolment {
-                        appliance: parsed(r, 0)?,
+                        appliance: column(r, 0)?,
                         csr_pem: r.get(1)?,
                         proof: r.get(2)?,
                         version: r.get(3)?,
