@@ -1,1 +1,133 @@
 //! The TOML file, made of the `Config` structs that each module owns; unknown keys are refused.
+//!
+//! Somebody who mistyped a key stands on a ladder in front of a box that does not start: a bad file is answered with its
+//! line, its key, and what may stand there.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the file lies unless `--config` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
+
+/// The whole file. Every section and key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The LAN HTTP API.
+    pub api: crate::api::Config,
+    /// Where the agent keeps what it knows.
+    pub state: State,
+}
+
+/// `[state]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct State {
+    /// Catalog, keys, staging area of addresses; made when missing.
+    pub folder: PathBuf,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            folder: "/var/lib/holdfast".into(),
+        }
+    }
+}
+
+impl State {
+    /// The key from which the appliance's id follows.
+    pub fn identity_key(&self) -> PathBuf {
+        self.folder.join("appliance.key")
+    }
+
+    /// The key of stored passwords.
+    pub fn secrets_key(&self) -> PathBuf {
+        self.folder.join("secrets.key")
+    }
+
+    /// Where the agent says on which address it listens.
+    pub fn address_file(&self) -> PathBuf {
+        self.folder.join("run/address.json")
+    }
+}
+
+/// A file that cannot be used, in words for whoever wrote it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not there, or not readable.
+    #[error(
+        "cannot read the configuration {path}: {source}. Create it, or name another with --config."
+    )]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong kind.
+    #[error("{path}, line {line}: {message}\n    {text}\nCorrect this line and start again.")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong, naming section and key.
+        message: String,
+        /// The line itself.
+        text: String,
+    },
+    /// A value that cannot work.
+    #[error("{path}: {message}. Correct it and start again.")]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, naming section and key.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the file. Without `path` the default one is read, and defaults hold when it does not exist.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(file, &text),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Self::parse(file, "")
+            }
+            Err(source) => Err(ConfigError::Read {
+                path: file.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Reads a text; `path` is for messages.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| at_line(path, text, &error))
+    }
+}
+
+/// Finds line and section of what the parser stumbled over.
+fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let lines: Vec<&str> = text.lines().collect();
+    let section = lines[..line.min(lines.len())]
+        .iter()
+        .rev()
+        .find(|line| line.trim_start().starts_with('['))
+        .map_or(String::new(), |line| format!(" in {}", line.trim()));
+    ConfigError::Line {
+        path: path.to_owned(),
+        line,
+        message: format!("{}{section}", error.message().trim_end()),
+        text: lines
+            .get(line - 1)
+            .map_or("", |line| line.trim())
+            .to_owned(),
+    }
+}

@@ -134,7 +134,7 @@ impl From<JsonRejection> for ApiError {
                 Self::invalid("The body must be JSON and say so: Content-Type: application/json.")
             }
             other => Self::invalid(format!(
-                "The body is not what it must be: {}",
+                "The body is not what it must be: {}.",
                 cause(&other)
             )),
         }
@@ -144,7 +144,7 @@ impl From<JsonRejection> for ApiError {
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         Self::invalid(format!(
-            "The query is not what it must be: {}",
+            "The query is not what it must be: {}.",
             cause(&rejection)
         ))
     }
@@ -153,7 +153,7 @@ impl From<QueryRejection> for ApiError {
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         Self::invalid(format!(
-            "The address is not what it must be: {}",
+            "The address is not what it must be: {}.",
             cause(&rejection)
         ))
     }

@@ -19,6 +19,7 @@
 pub mod cookies;
 pub mod error;
 pub mod extract;
+mod health;
 mod openapi;
 pub mod principal;
 mod rate;
@@ -27,6 +28,10 @@ pub mod router;
 pub mod serve;
 mod session;
 mod setup;
+mod ui;
+
+#[cfg(test)]
+mod tests;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -74,6 +79,8 @@ pub struct Parts {
     pub people: People,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
+    /// Whether start-up is over.
+    pub ready: watch::Receiver<bool>,
     /// Slows down who tries passwords.
     pub attempts: rate::Attempts,
 }

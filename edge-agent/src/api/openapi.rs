@@ -1,19 +1,24 @@
 //! What every route of the OpenAPI document has in common: how to log in, and how it fails. Handlers name only what is
 //! theirs.
 
+use utoipa::ToSchema;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    Components, ContentBuilder, Info, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
-    SecurityRequirement,
+    Components, ContentBuilder, Info, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
 };
-use utoipa::{PartialSchema, ToSchema};
 use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
+use wire::time::UtcTime;
 
 use super::cookies;
 
 const BEARER: &str = "bearer";
 const COOKIE: &str = "cookie";
+
+/// What no route names but every route refers to.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(ErrorResponse, ErrorBody, ErrorCode, UtcTime)))]
+struct Common;
 
 /// The document before any route.
 pub fn head() -> OpenApi {
@@ -24,7 +29,9 @@ pub fn head() -> OpenApi {
          Every failure has the shape `ErrorResponse`, whose `code` is stable."
             .into(),
     );
-    OpenApiBuilder::new().info(info).build()
+    let mut document = <Common as utoipa::OpenApi>::openapi();
+    document.info = info;
+    document
 }
 
 /// Adds login and failures to every route.
@@ -38,13 +45,6 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         COOKIE,
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(cookies::ACCESS))),
     );
-    for (name, schema) in [
-        (ErrorResponse::name(), ErrorResponse::schema()),
-        (ErrorBody::name(), ErrorBody::schema()),
-        (ErrorCode::name(), ErrorCode::schema()),
-    ] {
-        components.schemas.insert(name.into_owned(), schema);
-    }
     for item in document.paths.paths.values_mut() {
         for operation in [
             &mut item.get,
@@ -52,10 +52,11 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
             &mut item.post,
             &mut item.delete,
             &mut item.patch,
-        ] {
-            if let Some(operation) = operation {
-                complete_operation(operation);
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            complete_operation(operation);
         }
     }
     document

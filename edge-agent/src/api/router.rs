@@ -10,7 +10,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, openapi, request, session, setup};
+use super::{App, health, openapi, request, session, setup, ui};
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -39,12 +39,18 @@ pub fn router(app: App) -> Router {
             "/openapi.json",
             get(async move || axum::Json(document.as_ref().clone())),
         )
+        .fallback(ui::serve)
         .with_state(app)
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(axum::middleware::from_fn(request::handle))
+}
+
+/// The same for what comes through the tunnel: the relay's word counts there, and nothing else does.
+pub fn tunnel_router(app: App) -> Router {
+    router(app).layer(axum::Extension(super::Via::Tunnel))
 }
 
 /// The OpenAPI document.
@@ -54,6 +60,8 @@ pub fn document() -> OpenApi {
 
 fn documented() -> (Router<App>, OpenApi) {
     let (router, document) = OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
         .nest("/api/v1", v1())
         .split_for_parts();
     (router, openapi::complete(document))

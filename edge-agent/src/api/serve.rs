@@ -1,4 +1,4 @@
-//! Serving connections: from the listener on the site's network, and those that the tunnel hands over.
+//! Serving the site's network: who may connect, how long a head may take, and how it ends.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
 use super::principal::Via;
 
@@ -64,7 +65,7 @@ pub async fn serve_lan(listener: TcpListener, router: Router, stop: Cancellation
         let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
         connections.spawn(async move {
             tokio::select! {
-                () = serve_connection(stream, Via::Lan(address), router, stop) => {}
+                () = serve_connection(stream, address, router, stop) => {}
                 () = abort.cancelled() => {}
             }
             drop((counted, place));
@@ -88,11 +89,7 @@ pub async fn serve_lan(listener: TcpListener, router: Router, stop: Cancellation
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> std::io::Result<(
-    tokio::net::TcpStream,
-    SocketAddr,
-    tokio::sync::OwnedSemaphorePermit,
-)> {
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places
         .clone()
         .acquire_owned()
@@ -103,20 +100,23 @@ async fn accept(
 }
 
 /// Serves one connection (HTTP/1.1) to its end. After `stop` the request under way is answered, then it closes.
-///
-/// The tunnel calls this with [`Via::Tunnel`] once the roles have turned.
-pub async fn serve_connection<C>(connection: C, via: Via, router: Router, stop: CancellationToken)
-where
-    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = TowerToHyperService::new(router.layer(axum::Extension(via)));
+async fn serve_connection(
+    connection: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let service = TowerToHyperService::new(tower::service_fn(
+        move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(Via::Lan(address));
+            router.clone().oneshot(request)
+        },
+    ));
     let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).max_buf_size(HEAD_BYTES_MAX);
-    http.header_read_timeout(match via {
-        Via::Lan(_) => Some(HEAD_PATIENCE),
-        // Spare connections of the tunnel wait for their request; the tunnel itself pings them.
-        Via::Tunnel => None,
-    });
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .max_buf_size(HEAD_BYTES_MAX);
     let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service));
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,
@@ -127,7 +127,7 @@ where
     };
     if let Err(error) = outcome {
         // Viewers close connections in the middle of everything; that is no event.
-        tracing::debug!(%error, via = via.as_str(), "A connection ended early");
+        tracing::debug!(%error, "A connection ended early");
     }
 }
 

@@ -1,1 +1,5 @@
-//! The box: disks, memory, temperature, systemd notify and watchdog.
+//! The box: who it is, how it fares, and what systemd hears of it.
+
+pub mod health;
+pub mod identity;
+pub mod watchdog;

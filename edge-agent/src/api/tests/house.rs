@@ -1,0 +1,207 @@
+//! What the tests live in: a catalog, the router, and somebody who asks.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use base::clock::Clock;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tower::ServiceExt;
+use wire::claim::Membership;
+use wire::error::{ErrorCode, ErrorResponse};
+use wire::ids::ApplianceId;
+use wire::resource::LoginResponse;
+
+use crate::api::router::router;
+use crate::api::session::new_session;
+use crate::api::{App, Parts, Via, cookies};
+
+/// A password that may be set.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// An API with all that is below it.
+pub struct House {
+    pub app: App,
+    pub router: Router,
+    pub clock: Clock,
+    pub membership: watch::Sender<Option<Membership>>,
+    pub ready: watch::Sender<bool>,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The failure that the answer must be, in our shape.
+    pub fn failure(&self) -> ErrorResponse {
+        let it: ErrorResponse = serde_json::from_value(self.json()).unwrap();
+        assert!(!it.success);
+        assert_eq!(it.error.code.status(), self.status.as_u16());
+        assert_eq!(
+            it.error.request_id,
+            self.headers["x-request-id"].to_str().unwrap()
+        );
+        assert!(it.error.message.ends_with('.'), "{}", it.error.message);
+        it
+    }
+
+    pub fn code(&self) -> ErrorCode {
+        self.failure().error.code
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<String> {
+        self.headers
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().unwrap().split(';').next())
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned())
+    }
+}
+
+impl House {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::simulated("2026-11-03T14:00:00Z".parse().unwrap());
+        let (membership, membership_rx) = watch::channel(None);
+        let (ready, ready_rx) = watch::channel(true);
+        let app = App::new(Parts {
+            appliance: ApplianceId::from_spki(b"this box"),
+            clock: clock.clone(),
+            people: people(&folder),
+            membership: membership_rx,
+            ready: ready_rx,
+            attempts: Default::default(),
+        });
+        Self {
+            router: router(app.clone()),
+            app,
+            clock,
+            membership,
+            ready,
+            _folder: folder,
+        }
+    }
+
+    /// A house whose admin has a password, and who is logged in.
+    pub async fn set_up() -> (Self, LoginResponse) {
+        let house = Self::new();
+        let answer = house
+            .ask(Method::POST, "/api/v1/setup")
+            .json(json!({ "password": PASSWORD }))
+            .send()
+            .await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let login = serde_json::from_value(answer.json()).unwrap();
+        (house, login)
+    }
+
+    /// A request from the site's network, each from an address of its own unless told otherwise.
+    pub fn ask(&self, method: Method, path: &str) -> Ask {
+        static LAST: AtomicU8 = AtomicU8::new(0);
+        let n = LAST.fetch_add(1, Ordering::Relaxed);
+        let via = Via::Lan(SocketAddr::from(([192, 168, 1, n], 50_000)));
+        Ask {
+            router: self.router.clone(),
+            request: Request::builder().method(method).uri(path).extension(via),
+            body: Body::empty(),
+        }
+    }
+
+    pub async fn get(&self, path: &str, login: &LoginResponse) -> Answer {
+        self.ask(Method::GET, path).bearer(login).send().await
+    }
+
+    /// Another login of the admin, without the slow work on the password.
+    pub async fn new_login(&self) -> LoginResponse {
+        let admin = self.app.people.credentials("admin".into()).await;
+        let admin = admin.unwrap().unwrap().person;
+        let (session, login) = new_session(&admin, self.app.now());
+        let kept = self.app.people.log_in(admin.id, session, self.app.now());
+        kept.await.unwrap();
+        login
+    }
+
+    pub async fn log_in(&self, password: &str) -> Answer {
+        self.ask(Method::POST, "/api/v1/auth/login")
+            .json(json!({ "username": "admin", "password": password }))
+            .send()
+            .await
+    }
+}
+
+/// A request under construction.
+pub struct Ask {
+    router: Router,
+    request: http::request::Builder,
+    body: Body,
+}
+
+impl Ask {
+    pub fn via(mut self, via: Via) -> Self {
+        self.request = self.request.extension(via);
+        self
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub fn bearer(self, login: &LoginResponse) -> Self {
+        let value = format!("Bearer {}", login.access_token);
+        self.header("authorization", &value)
+    }
+
+    pub fn cookie(self, login: &LoginResponse) -> Self {
+        let value = format!("{}={}", cookies::ACCESS, login.access_token);
+        self.header("cookie", &value)
+    }
+
+    pub fn json(self, body: Value) -> Self {
+        self.header("content-type", "application/json")
+            .raw(body.to_string())
+    }
+
+    pub fn raw(mut self, body: impl Into<Body>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let request = self.request.body(self.body).unwrap();
+        let response = self.router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes().to_vec(),
+        }
+    }
+}
+
+fn people(folder: &tempfile::TempDir) -> crate::catalog::people::People {
+    let schema = base::sqlite::Schema {
+        name: "catalog",
+        create: include_str!("../../catalog/schema.sql"),
+        upgrades: &[],
+    };
+    let db = base::sqlite::Database::open(&folder.path().join("catalog.db"), &schema, 2).unwrap();
+    crate::catalog::people::People::new(db)
+}

@@ -1,0 +1,6 @@
+//! The whole API over a real catalog in a temporary folder, asked without a network.
+
+mod doors;
+mod house;
+mod login;
+mod shape;
