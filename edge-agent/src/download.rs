@@ -1,1 +1,419 @@
 //! One order -> parts with digests and a journal; resume, progress, bandwidth (R6).
+//!
+//! A part is fetched into `<staging folder>/NNN.ps` by the vendor's library and hashed here as it grows. Parts that
+//! came whole survive any interruption; the one that was being fetched is fetched again. Who fetches is handed in, so
+//! this stage knows of no session: `pipeline.rs` owns that.
+
+pub mod journal;
+pub mod slices;
+mod tail;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wire::ids::RecordingId;
+
+use self::journal::{Journal, Part};
+use self::slices::{Slice, Wanted};
+use self::tail::Tail;
+use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
+
+pub use self::tail::{Digests, hash_file};
+
+/// Pause between two notes of progress.
+const NOTE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a cancelled part may take to be let go of by the recorder's side.
+const LET_GO: Duration = Duration::from_secs(15);
+
+/// One decision to download one recording now.
+#[derive(Debug, Clone)]
+pub struct DownloadOrder {
+    /// Which.
+    pub recording: RecordingId,
+    /// Name of its recorder, for words.
+    pub recorder_name: String,
+    /// What to ask for.
+    pub wanted: Wanted,
+    /// Its staging folder, which exists.
+    pub folder: PathBuf,
+    /// Ask for it as a whole: its slices did not meet when they were joined.
+    pub whole: bool,
+}
+
+/// How to download.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Length of a part.
+    pub slice: Duration,
+    /// Longest time without a new byte.
+    pub stall: Duration,
+    /// Bandwidth of this download in kbit/s; None: as fast as the recorder gives.
+    pub limit_kbps: Option<u32>,
+}
+
+/// A recording in staging, as it was received.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Which.
+    pub recording: RecordingId,
+    /// The staging folder.
+    pub folder: PathBuf,
+    /// The files, in time order.
+    pub paths: Vec<PathBuf>,
+    /// Digests of each.
+    pub digests: Vec<Digests>,
+    /// Whether it is the stored file as a whole, asked for by name: only then does the stated size say anything.
+    pub by_name: bool,
+}
+
+impl Parts {
+    /// Bytes received.
+    pub fn bytes(&self) -> u64 {
+        self.digests.iter().map(|d| d.bytes).sum()
+    }
+}
+
+/// Why an order could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The recorder or the way to it.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// The disk of this box.
+    #[error("cannot write {path}: {source}")]
+    Local {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl DownloadError {
+    /// Whether we stopped it ourselves.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Recorder(e) if e.kind == FailureKind::Cancelled)
+    }
+}
+
+fn local(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
+    let path = path.to_owned();
+    move |source| DownloadError::Local { path, source }
+}
+
+/// Fetches what is still missing of a recording. `fetch` fetches one part to its end (the port's `download`), `note`
+/// is told the bytes received so far, at most once a second.
+pub async fn download(
+    order: &DownloadOrder,
+    manner: Manner,
+    fetch: impl AsyncFn(
+        PartRequest,
+        watch::Sender<PartProgress>,
+        CancellationToken,
+    ) -> Result<u64, RecorderError>,
+    note: impl AsyncFn(u64),
+    cancel: &CancellationToken,
+) -> Result<Parts, DownloadError> {
+    let slices = slices::cut(&order.wanted, manner.slice, order.whole);
+    let mut journal = {
+        let (folder, slices) = (order.folder.clone(), slices.clone());
+        blocking(&order.folder, move || Journal::open(&folder, &slices)).await?
+    };
+    for (n, slice) in slices.iter().enumerate() {
+        if journal.parts()[n].is_some() {
+            continue;
+        }
+        let before: u64 = journal
+            .parts()
+            .iter()
+            .flatten()
+            .map(|p| p.digests.bytes)
+            .sum();
+        let path = journal.path(n);
+        let digests = part(order, slice, &path, manner, &fetch, cancel, async |bytes| {
+            note(before + bytes).await;
+        })
+        .await?;
+        journal = blocking(&path, move || {
+            journal.note(Part { part: n, digests })?;
+            Ok(journal)
+        })
+        .await?;
+    }
+    let digests: Vec<Digests> = journal
+        .parts()
+        .iter()
+        .flatten()
+        .map(|part| part.digests.clone())
+        .collect();
+    let parts = Parts {
+        recording: order.recording,
+        folder: order.folder.clone(),
+        paths: (0..slices.len()).map(|n| journal.path(n)).collect(),
+        by_name: matches!(
+            slices[..],
+            [Slice {
+                source: crate::recorder::driver::Source::Name(_),
+                ..
+            }]
+        ),
+        digests,
+    };
+    note(parts.bytes()).await;
+    Ok(parts)
+}
+
+/// Fetches one part and hashes it as it comes.
+async fn part(
+    order: &DownloadOrder,
+    slice: &Slice,
+    path: &Path,
+    manner: Manner,
+    fetch: &impl AsyncFn(
+        PartRequest,
+        watch::Sender<PartProgress>,
+        CancellationToken,
+    ) -> Result<u64, RecorderError>,
+    cancel: &CancellationToken,
+    note: impl AsyncFn(u64),
+) -> Result<Digests, DownloadError> {
+    let cancelled = || RecorderError::new(FailureKind::Cancelled, "the download was stopped");
+    if cancel.is_cancelled() {
+        return Err(cancelled().into());
+    }
+    // A file of before would be hashed as if it were new.
+    base::durable::remove_if_there(path).map_err(local(path))?;
+    let tail = Tail::follow(path).map_err(local(path))?;
+    let request = PartRequest {
+        source: slice.source.clone(),
+        path: path.to_owned(),
+        stated_bytes: slice.stated_bytes,
+        limit_kbps: manner.limit_kbps,
+    };
+    let (progress, received) = watch::channel(PartProgress::default());
+    // A child, so that a stalled part can be stopped without stopping the order.
+    let stop = cancel.child_token();
+    let fetching = fetch(request, progress, stop.clone());
+    let mut fetching = std::pin::pin!(fetching);
+    let mut last = (0, Instant::now());
+    let outcome = loop {
+        let wake = Instant::now() + NOTE_PAUSE;
+        tokio::select! {
+            outcome = &mut fetching => break outcome,
+            () = tokio::time::sleep_until(wake) => {}
+        }
+        let bytes = received.borrow().received_bytes;
+        if bytes != last.0 {
+            last = (bytes, Instant::now());
+            note(bytes).await;
+        } else if last.1.elapsed() > manner.stall {
+            stop.cancel();
+            let letting_go = tokio::time::timeout(LET_GO, &mut fetching).await;
+            if letting_go.is_err() {
+                tracing::warn!(
+                    recording.id = %order.recording,
+                    "The recorder's side does not let go of a part that was stopped"
+                );
+            }
+            break Err(RecorderError::new(
+                FailureKind::Network,
+                format!(
+                    "{} sent nothing for {} s in the middle of {}",
+                    order.recorder_name,
+                    manner.stall.as_secs(),
+                    order.wanted.source_name
+                ),
+            ));
+        }
+    };
+    let told = outcome?;
+    let digests = blocking(path, move || tail.finish()).await?;
+    if digests.bytes < told {
+        return Err(RecorderError::new(
+            FailureKind::Worker,
+            format!(
+                "{} bytes of {} were said to be written, {} are in the file",
+                told, order.wanted.source_name, digests.bytes
+            ),
+        )
+        .into());
+    }
+    Ok(digests)
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, DownloadError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|panic| local(path)(io::Error::other(panic)))?
+        .map_err(local(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::recorder::driver::Source;
+
+    fn order(folder: &Path, minutes: i64) -> DownloadOrder {
+        let start: crate::model::time::RecorderTime = "2026-11-03T15:00:00".parse().unwrap();
+        DownloadOrder {
+            recording: RecordingId::new(),
+            recorder_name: "Hall".into(),
+            wanted: Wanted {
+                source_name: "ch33_00000000001".into(),
+                channel: 33,
+                start,
+                end: crate::model::time::RecorderTime::new(
+                    start
+                        .wall
+                        .saturating_add(jiff::SignedDuration::from_mins(minutes)),
+                ),
+                stated_bytes: 0,
+            },
+            folder: folder.to_owned(),
+            whole: false,
+        }
+    }
+
+    const MANNER: Manner = Manner {
+        slice: Duration::from_secs(600),
+        stall: Duration::from_secs(30),
+        limit_kbps: None,
+    };
+
+    fn write(request: &PartRequest, bytes: &[u8]) -> u64 {
+        std::fs::write(&request.path, bytes).unwrap();
+        bytes.len() as u64
+    }
+
+    #[tokio::test]
+    async fn only_the_part_that_failed_is_fetched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path(), 30);
+        let asked = RefCell::new(Vec::new());
+        let cancel = CancellationToken::new();
+        let fetch = async |request: PartRequest, _, _| {
+            let first_time = asked.borrow().len() == 1;
+            asked
+                .borrow_mut()
+                .push(request.path.file_name().unwrap().to_owned());
+            let bytes = write(&request, format!("{:?}", request.source).as_bytes());
+            if first_time {
+                return Err(RecorderError::new(FailureKind::Network, "cut"));
+            }
+            Ok(bytes)
+        };
+        let error = download(&order, MANNER, fetch, async |_| {}, &cancel).await;
+        assert!(matches!(error, Err(DownloadError::Recorder(_))));
+        let parts = download(&order, MANNER, fetch, async |_| {}, &cancel)
+            .await
+            .unwrap();
+        assert_eq!(*asked.borrow(), ["000.ps", "001.ps", "001.ps", "002.ps"]);
+        assert_eq!(parts.paths.len(), 3);
+        assert!(!parts.by_name);
+        let on_disk: u64 = parts
+            .paths
+            .iter()
+            .map(|p| p.metadata().unwrap().len())
+            .sum();
+        assert_eq!(parts.bytes(), on_disk);
+        for (path, digests) in parts.paths.iter().zip(&parts.digests) {
+            assert_eq!(&hash_file(path).unwrap(), digests);
+        }
+    }
+
+    #[tokio::test]
+    async fn progress_is_told_as_it_comes_and_at_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path(), 5);
+        let told = RefCell::new(Vec::new());
+        let fetch = async |request: PartRequest, progress: watch::Sender<PartProgress>, _| {
+            assert_eq!(request.source, Source::Name("ch33_00000000001".into()));
+            write(&request, b"half");
+            progress.send_replace(PartProgress {
+                received_bytes: 4,
+                percent: 50,
+            });
+            tokio::time::sleep(NOTE_PAUSE + Duration::from_millis(300)).await;
+            Ok(write(&request, b"half and half"))
+        };
+        let note = async |bytes| told.borrow_mut().push(bytes);
+        let parts = download(&order, MANNER, fetch, note, &CancellationToken::new()).await;
+        assert!(parts.unwrap().by_name);
+        assert_eq!(*told.borrow(), [4, 13]);
+    }
+
+    #[tokio::test]
+    async fn a_recorder_that_falls_silent_is_given_up_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path(), 5);
+        let manner = Manner {
+            stall: Duration::from_millis(500),
+            ..MANNER
+        };
+        let fetch = async |request: PartRequest, _, stop: CancellationToken| {
+            write(&request, b"a little");
+            stop.cancelled().await;
+            Err(RecorderError::new(FailureKind::Cancelled, "stopped"))
+        };
+        let error = download(
+            &order,
+            manner,
+            fetch,
+            async |_| {},
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap_err();
+        assert!(!error.is_cancelled());
+        assert!(
+            error.to_string().starts_with("Hall sent nothing"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn stopping_keeps_what_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let order = order(dir.path(), 20);
+        let cancel = CancellationToken::new();
+        let fetch = async |request: PartRequest, _, stop: CancellationToken| {
+            if request.path.ends_with("001.ps") {
+                cancel.cancel();
+                stop.cancelled().await;
+                return Err(RecorderError::new(FailureKind::Cancelled, "stopped"));
+            }
+            Ok(write(&request, b"whole"))
+        };
+        let error = download(&order, MANNER, fetch, async |_| {}, &cancel)
+            .await
+            .unwrap_err();
+        assert!(error.is_cancelled());
+        let slices = slices::cut(&order.wanted, MANNER.slice, false);
+        let journal = Journal::open(dir.path(), &slices).unwrap();
+        assert!(journal.parts()[0].is_some() && journal.parts()[1].is_none());
+    }
+
+    #[tokio::test]
+    async fn a_missing_disk_is_not_the_recorders_fault() {
+        let order = order(Path::new("/nonexistent/staging"), 5);
+        let fetch = async |_, _, _| unreachable!("nothing is fetched without a folder");
+        let error = download(
+            &order,
+            MANNER,
+            fetch,
+            async |_| {},
+            &CancellationToken::new(),
+        )
+        .await;
+        assert!(matches!(error, Err(DownloadError::Local { .. })));
+    }
+}

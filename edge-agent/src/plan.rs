@@ -1,1 +1,370 @@
-//! Pure: pending recordings, limits, priority -> next orders (R5, R6).
+//! Pure: what is still to be fetched, what runs, limits and the time of day -> the next orders (R5, R6).
+//!
+//! Policy, first difference decides:
+//!
+//! 1. What a person asked for goes before the background; among people's requests the greater priority first.
+//! 2. Then the oldest first: recorders overwrite the oldest, so it is what would be lost by waiting.
+//!
+//! One recorder never takes the places of another: each has its own limit below the limit in all. People's requests
+//! ignore the time window of the background, and nothing else. Nothing is remembered here: run again, it decides again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Time;
+use wire::ids::{RecorderId, RecordingId};
+
+use crate::model::time::UtcTime;
+
+/// Priority of what nobody asked for.
+pub const BACKGROUND: i64 = 0;
+/// Priority of what a person asked for.
+pub const PERSON: i64 = 10;
+
+/// Downloads that are begun of one recording before it is given up until somebody asks for it.
+pub const ATTEMPTS_MAX: u32 = 8;
+/// Pause after the first failed attempt; doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// Longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// A recording that is still to be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// Which.
+    pub recording: RecordingId,
+    /// Where it lies.
+    pub recorder: RecorderId,
+    /// Greater goes first.
+    pub priority: i64,
+    /// Its start.
+    pub start: UtcTime,
+    /// Not before this moment; None: at once.
+    pub not_before: Option<UtcTime>,
+}
+
+/// A download under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Which.
+    pub recording: RecordingId,
+    /// From where.
+    pub recorder: RecorderId,
+}
+
+/// What a recorder bears now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Downloads at once: 0 while it refuses or cannot be reached.
+    pub at_once: usize,
+    /// When that is looked at again.
+    pub again_at: Option<UtcTime>,
+}
+
+/// Limits of this moment.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Downloads at once in all.
+    pub total: usize,
+    /// Of a recorder that is not in `recorders`.
+    pub per_recorder: usize,
+    /// Recorders with a standing of their own.
+    pub recorders: BTreeMap<RecorderId, Standing>,
+    /// Whether the background may download now; if not, when it may again.
+    pub background: Result<(), UtcTime>,
+}
+
+/// What is to happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// To begin now, in this order.
+    pub orders: Vec<RecordingId>,
+    /// When to plan again if nothing happens before; None: when something changes.
+    pub again_at: Option<UtcTime>,
+}
+
+/// Decides.
+pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now: UtcTime) -> Plan {
+    let mut ordered: Vec<&Candidate> = candidates.iter().collect();
+    ordered.sort_by_key(|c| (std::cmp::Reverse(c.priority), c.start, c.recording));
+
+    let mut busy: BTreeMap<RecorderId, usize> = BTreeMap::new();
+    for download in running {
+        *busy.entry(download.recorder).or_default() += 1;
+    }
+    let mut free = limits.total.saturating_sub(running.len());
+    let mut plan = Plan::default();
+    for candidate in ordered {
+        if running.iter().any(|r| r.recording == candidate.recording) {
+            continue;
+        }
+        let standing = limits.recorders.get(&candidate.recorder);
+        let mut wait = |until: Option<UtcTime>| {
+            plan.again_at = match (plan.again_at, until) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        };
+        if let Some(not_before) = candidate.not_before
+            && not_before > now
+        {
+            wait(Some(not_before));
+            continue;
+        }
+        if candidate.priority <= BACKGROUND
+            && let Err(opens) = limits.background
+        {
+            wait(Some(opens));
+            continue;
+        }
+        let at_once = standing.map_or(limits.per_recorder, |s| s.at_once);
+        let busy = busy.entry(candidate.recorder).or_default();
+        if *busy >= at_once {
+            // A running download that ends wakes the planner; a recorder that is held back does not.
+            wait(standing.and_then(|s| s.again_at));
+            continue;
+        }
+        if free == 0 {
+            continue;
+        }
+        free -= 1;
+        *busy += 1;
+        plan.orders.push(candidate.recording);
+    }
+    plan
+}
+
+/// How long to wait after `attempts` downloads have failed; None: given up until somebody asks.
+pub fn pause_after(attempts: u32) -> Option<Duration> {
+    if attempts >= ATTEMPTS_MAX {
+        return None;
+    }
+    Some(base::backoff::Backoff::step(
+        FIRST_PAUSE,
+        LONGEST_PAUSE,
+        attempts.saturating_sub(1),
+    ))
+}
+
+/// A time of day in which the background may download: `22:00-06:00`. It may cross midnight; equal ends mean always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayWindow {
+    from: Time,
+    to: Time,
+}
+
+impl DayWindow {
+    /// Whether it is open at this time of day.
+    pub fn is_open(self, at: Time) -> bool {
+        if self.from == self.to {
+            true
+        } else if self.from < self.to {
+            (self.from..self.to).contains(&at)
+        } else {
+            at >= self.from || at < self.to
+        }
+    }
+
+    /// When it opens next, after this time of day.
+    pub fn opens_at(self) -> Time {
+        self.from
+    }
+}
+
+impl std::str::FromStr for DayWindow {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = |part: &str| {
+            (part.len() == 5)
+                .then(|| Time::strptime("%H:%M", part).ok())
+                .flatten()
+        };
+        text.split_once('-')
+            .and_then(|(from, to)| {
+                Some(Self {
+                    from: time(from)?,
+                    to: time(to)?,
+                })
+            })
+            .ok_or_else(|| format!("{text:?} is not a time window like \"22:00-06:00\""))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for DayWindow {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn recording(n: u128) -> RecordingId {
+        RecordingId(Uuid::from_u128(n))
+    }
+    fn recorder(n: u128) -> RecorderId {
+        RecorderId(Uuid::from_u128(n))
+    }
+    fn at(s: i64) -> UtcTime {
+        UtcTime::from_micros(s * 1_000_000)
+    }
+    fn limits(total: usize, per_recorder: usize) -> Limits {
+        Limits {
+            total,
+            per_recorder,
+            recorders: BTreeMap::new(),
+            background: Ok(()),
+        }
+    }
+    /// (recording, recorder, priority, start, not before)
+    fn candidates(rows: &[(u128, u128, i64, i64, i64)]) -> Vec<Candidate> {
+        rows.iter()
+            .map(|(n, r, priority, start, not_before)| Candidate {
+                recording: recording(*n),
+                recorder: recorder(*r),
+                priority: *priority,
+                start: at(*start),
+                not_before: (*not_before > 0).then(|| at(*not_before)),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_table_of_decisions() {
+        let now = at(1_000);
+        type Row = (u128, u128, i64, i64, i64);
+        let check = |rows: &[Row],
+                     running: &[(u128, u128)],
+                     limits: &Limits,
+                     want: &[u128],
+                     again: Option<i64>| {
+            let running: Vec<Running> = running
+                .iter()
+                .map(|(n, r)| Running {
+                    recording: recording(*n),
+                    recorder: recorder(*r),
+                })
+                .collect();
+            let got = plan(&candidates(rows), &running, limits, now);
+            let want: Vec<RecordingId> = want.iter().map(|n| recording(*n)).collect();
+            assert_eq!(got.orders, want, "{rows:?}");
+            assert_eq!(got.again_at, again.map(at), "{rows:?}");
+        };
+        let rows: &[Row] = &[(1, 1, 0, 30, 0), (2, 1, 0, 10, 0), (3, 1, 0, 20, 0)];
+        // Oldest first, within the recorder's limit.
+        check(rows, &[], &limits(8, 2), &[2, 3], None);
+        // What runs counts, and is not begun twice.
+        check(rows, &[(2, 1)], &limits(8, 2), &[3], None);
+        // A person's request goes first, however new.
+        let asked: &[Row] = &[(1, 1, 0, 10, 0), (2, 1, 10, 99, 0)];
+        check(asked, &[], &limits(8, 1), &[2], None);
+        // Each recorder has its places; the total bounds them all.
+        let two: &[Row] = &[
+            (1, 1, 0, 1, 0),
+            (2, 1, 0, 2, 0),
+            (3, 2, 0, 9, 0),
+            (4, 3, 0, 10, 0),
+        ];
+        check(two, &[], &limits(8, 1), &[1, 3, 4], None);
+        check(two, &[], &limits(2, 1), &[1, 3], None);
+        // Back-off is waited for, by the earliest.
+        let later: &[Row] = &[(1, 1, 0, 1, 1_500), (2, 1, 0, 2, 1_200), (3, 1, 0, 3, 900)];
+        check(later, &[], &limits(8, 1), &[3], Some(1_200));
+        // Outside the window only people's requests go.
+        let mut closed = limits(8, 4);
+        closed.background = Err(at(7_000));
+        check(asked, &[], &closed, &[2], Some(7_000));
+        // A recorder that is held back holds back only itself.
+        let mut held = limits(8, 4);
+        held.recorders.insert(
+            recorder(1),
+            Standing {
+                at_once: 0,
+                again_at: Some(at(1_060)),
+            },
+        );
+        check(two, &[], &held, &[3, 4], Some(1_060));
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_ever_further_apart() {
+        let pauses: Vec<_> = (1..=ATTEMPTS_MAX).map(pause_after).collect();
+        assert_eq!(pauses[0], Some(Duration::from_secs(30)));
+        assert_eq!(pauses[1], Some(Duration::from_secs(60)));
+        assert_eq!(pauses.last(), Some(&None));
+        assert!(pauses.iter().flatten().is_sorted());
+    }
+
+    #[test]
+    fn windows_of_the_day() {
+        let check = |window: &str, open: &[&str], shut: &[&str]| {
+            let window: DayWindow = window.parse().unwrap();
+            let time = |text: &str| Time::strptime("%H:%M", text).unwrap();
+            assert!(open.iter().all(|t| window.is_open(time(t))), "{window:?}");
+            assert!(!shut.iter().any(|t| window.is_open(time(t))), "{window:?}");
+        };
+        check(
+            "22:00-06:00",
+            &["22:00", "23:59", "00:00", "05:59"],
+            &["06:00", "12:00", "21:59"],
+        );
+        check("01:00-05:30", &["01:00", "05:29"], &["00:59", "05:30"]);
+        check("00:00-00:00", &["00:00", "12:00"], &[]);
+        for bad in ["22-6", "22:00", "22:00-25:00", "1:00-2:00", ""] {
+            assert!(bad.parse::<DayWindow>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_limit_is_ever_broken(
+            rows in proptest::collection::vec((0u128..60, 0u128..4, -1i64..12, 0i64..50, 0i64..2_000), 0..40),
+            running in proptest::collection::btree_map(0u128..60, 0u128..4, 0..6),
+            total in 0usize..6, per_recorder in 0usize..4, closed: bool,
+        ) {
+            // A recording has one row, and its recorder is a property of it.
+            let mut seen = std::collections::BTreeSet::new();
+            let rows: Vec<_> = rows.into_iter().filter(|r| seen.insert(r.0)).collect();
+            let candidates = candidates(&rows);
+            let running: Vec<Running> = running.iter()
+                .map(|(n, r)| Running { recording: recording(*n), recorder: recorder(*r) }).collect();
+            let mut limits = limits(total, per_recorder);
+            if closed { limits.background = Err(at(9_000)); }
+            let now = at(1_000);
+            let got = plan(&candidates, &running, &limits, now);
+
+            prop_assert!(got.orders.len() + running.len() <= total.max(running.len()));
+            let mut by_recorder: BTreeMap<RecorderId, usize> = BTreeMap::new();
+            for r in &running { *by_recorder.entry(r.recorder).or_default() += 1; }
+            let already = by_recorder.clone();
+            let mut ordered = std::collections::BTreeSet::new();
+            for id in &got.orders {
+                let c = candidates.iter().find(|c| c.recording == *id).unwrap();
+                prop_assert!(ordered.insert(*id), "ordered twice");
+                prop_assert!(running.iter().all(|r| r.recording != *id));
+                prop_assert!(c.not_before.is_none_or(|t| t <= now));
+                prop_assert!(!closed || c.priority > BACKGROUND);
+                *by_recorder.entry(c.recorder).or_default() += 1;
+            }
+            for (id, count) in &by_recorder {
+                prop_assert!(*count <= per_recorder.max(already.get(id).copied().unwrap_or(0)));
+            }
+            // Nobody who could go is left behind while there is room.
+            let room = total.saturating_sub(running.len() + got.orders.len());
+            let left = candidates.iter().any(|c| !got.orders.contains(&c.recording)
+                && running.iter().all(|r| r.recording != c.recording)
+                && c.not_before.is_none_or(|t| t <= now)
+                && (!closed || c.priority > BACKGROUND)
+                && by_recorder.get(&c.recorder).copied().unwrap_or(0) < per_recorder);
+            prop_assert!(room == 0 || !left);
+            // The same question has the same answer.
+            prop_assert_eq!(&got, &plan(&candidates, &running, &limits, now));
+        }
+    }
+}
