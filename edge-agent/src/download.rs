@@ -19,10 +19,10 @@ use wire::ids::RecordingId;
 
 use self::journal::{Journal, Part};
 use self::slices::{Slice, Wanted};
-use self::tail::Tail;
+use crate::model::staged::Parts;
 use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
 
-pub use self::tail::{Digests, hash_file};
+use self::tail::{Digests, Tail};
 
 /// Pause between two notes of progress.
 const NOTE_PAUSE: Duration = Duration::from_secs(1);
@@ -53,28 +53,6 @@ pub struct Manner {
     pub stall: Duration,
     /// Bandwidth of this download in kbit/s; None: as fast as the recorder gives.
     pub limit_kbps: Option<u32>,
-}
-
-/// A recording in staging, as it was received.
-#[derive(Debug, Clone)]
-pub struct Parts {
-    /// Which.
-    pub recording: RecordingId,
-    /// The staging folder.
-    pub folder: PathBuf,
-    /// The files, in time order.
-    pub paths: Vec<PathBuf>,
-    /// Digests of each.
-    pub digests: Vec<Digests>,
-    /// Whether it is the stored file as a whole, asked for by name: only then does the stated size say anything.
-    pub by_name: bool,
-}
-
-impl Parts {
-    /// Bytes received.
-    pub fn bytes(&self) -> u64 {
-        self.digests.iter().map(|d| d.bytes).sum()
-    }
 }
 
 /// Why an order could not be carried out.
@@ -144,12 +122,6 @@ pub async fn download(
         })
         .await?;
     }
-    let digests: Vec<Digests> = journal
-        .parts()
-        .iter()
-        .flatten()
-        .map(|part| part.digests.clone())
-        .collect();
     let parts = Parts {
         recording: order.recording,
         folder: order.folder.clone(),
@@ -161,9 +133,14 @@ pub async fn download(
                 ..
             }]
         ),
-        digests,
+        bytes: journal
+            .parts()
+            .iter()
+            .flatten()
+            .map(|part| part.digests.bytes)
+            .sum(),
     };
-    note(parts.bytes()).await;
+    note(parts.bytes).await;
     Ok(parts)
 }
 
@@ -324,9 +301,12 @@ mod tests {
             .iter()
             .map(|p| p.metadata().unwrap().len())
             .sum();
-        assert_eq!(parts.bytes(), on_disk);
-        for (path, digests) in parts.paths.iter().zip(&parts.digests) {
-            assert_eq!(&hash_file(path).unwrap(), digests);
+        assert_eq!(parts.bytes, on_disk);
+        let slices = slices::cut(&order.wanted, MANNER.slice, false);
+        for part in Journal::open(dir.path(), &slices).unwrap().parts() {
+            let part = part.as_ref().unwrap();
+            let path = &parts.paths[part.part];
+            assert_eq!(tail::hash_file(path).unwrap(), part.digests);
         }
     }
 

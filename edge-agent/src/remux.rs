@@ -1,1 +1,79 @@
-//! Parts -> one staged file in the kept format.
+//! Parts -> one staged file in the kept format. Run again it makes the same file again. Blocking.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::media::MediaConfig;
+use crate::media::process::MediaError;
+use crate::media::ps::VideoCodec;
+use crate::media::remux::{Source, remux as run_ffmpeg};
+use crate::model::staged::{Parts, Staged};
+
+/// Name of the file in the kept format within the staging folder.
+const MEDIA: &str = "media.mp4";
+/// Name of the joined source, when there are several parts.
+const NATIVE: &str = "native.ps";
+
+/// Makes the staged file. `keep_native` keeps the recorder's bytes beside it.
+pub fn remux(
+    config: &MediaConfig,
+    parts: &Parts,
+    keep_native: bool,
+    cancel: &CancellationToken,
+) -> Result<Staged, MediaError> {
+    let source = Source::open(parts.paths.clone())?;
+    let media = parts.folder.join(MEDIA);
+    let remuxed = run_ffmpeg(config, &source, &media, cancel)?;
+    if source.lost_bytes > 0 || source.joined.gap_ms > 1_000 {
+        tracing::warn!(
+            recording.id = %parts.recording,
+            source.lost_bytes = source.lost_bytes,
+            source.gap_ms = source.joined.gap_ms,
+            "The recorder's stream is damaged or has a hole where two parts meet"
+        );
+    }
+    let media = remuxed.outcome.map(|log| {
+        if !log.is_empty() {
+            tracing::debug!(recording.id = %parts.recording, %log, "FFmpeg complained about a recording");
+        }
+        media
+    });
+    // What cannot be turned into the kept format is worth keeping as it came.
+    let native = if keep_native || media.is_err() {
+        Some(native(parts, &source, cancel)?)
+    } else {
+        None
+    };
+    Ok(Staged {
+        recording: parts.recording,
+        media,
+        native,
+        first_part: parts.paths.first().cloned().unwrap_or_default(),
+        source_bytes: source.bytes(),
+        source_digest: remuxed.source_digest,
+        whole_file_bytes: parts.by_name.then_some(parts.bytes),
+        h265: source.program.video.map(|codec| codec == VideoCodec::H265),
+        gap_ms: source.joined.gap_ms,
+    })
+}
+
+/// The joined source as one file: a single part is one already.
+fn native(
+    parts: &Parts,
+    source: &Source,
+    cancel: &CancellationToken,
+) -> Result<PathBuf, MediaError> {
+    if let [part] = &parts.paths[..] {
+        return Ok(part.clone());
+    }
+    let path = parts.folder.join(NATIVE);
+    File::create(&path)
+        .and_then(|mut file| source.copy_to(&mut file, cancel))
+        .map_err(|source| MediaError::Io {
+            task: format!("write {}", path.display()),
+            source,
+        })?;
+    Ok(path)
+}

@@ -1,12 +1,34 @@
-//! Staged file -> `Verified` or `Rejected`: size, container, decodes, covers its time, digest (R7).
+//! Staged file -> `Verified` or `Rejected`: size, container, decodes, covers its time, digest (R7). Blocking.
+//!
+//! A download that ends early and looks complete is the rule rather than the exception, so nothing counts because a
+//! device said so. What is rejected is fetched again; what comes back the same is all that there is, and is kept with
+//! its defects: it may be the only evidence.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
+use ring::digest::{Context, SHA256};
+use tokio_util::sync::CancellationToken;
 use wire::ids::RecordingId;
-use wire::resource::Defect;
+use wire::resource::{Defect, DefectKind};
 
-use crate::footage::fragments::FragmentIndex;
+use crate::footage::fragments::{Fragment, FragmentIndex};
+use crate::media::mp4::{self, Container};
+use crate::media::picture::{self, Picture};
+use crate::media::probe::{self, Probe};
+use crate::media::process::MediaError;
+use crate::media::ps::VideoCodec;
+use crate::media::{MediaConfig, nal};
+use crate::model::staged::Staged;
 use crate::model::time::UtcRange;
+
+/// A picture that stands longer than this is a hole: cameras that record at all record more often.
+const PICTURE_MS_MAX: u64 = 3_000;
+/// Time that may be missing: recorders tell spans in whole seconds and begin and end within a group of pictures.
+const MISSING_MS: i64 = 2_000;
+/// And a hundredth of the span, up to this: long recordings of smart codecs have long groups.
+const MISSING_MS_MAX: i64 = 10_000;
 
 /// What was found out about a staged file.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,5 +81,516 @@ impl Verified {
     #[cfg(test)]
     pub(crate) fn for_test(facts: Facts) -> Self {
         Self { facts }
+    }
+}
+
+/// What the recorder claims about a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The time that it covers.
+    pub span: UtcRange,
+    /// Its size; 0 when not told.
+    pub stated_bytes: u64,
+    /// By how much this device's stated sizes differ from what arrives (ABI §10.5); None: not learnt yet.
+    pub size_delta_bytes: Option<i64>,
+}
+
+/// A staged file that is not what it claims to be.
+#[derive(Debug)]
+pub struct Rejected {
+    facts: Facts,
+}
+
+impl Rejected {
+    /// SHA-256 (hex) of the bytes as received: two alike mean that the recorder has nothing better.
+    pub fn source_digest(&self) -> &str {
+        &self.facts.source_digest
+    }
+
+    /// Why, in words.
+    pub fn reason(&self) -> String {
+        let messages: Vec<&str> = self
+            .facts
+            .defects
+            .iter()
+            .map(|defect| defect.message.as_str())
+            .collect();
+        messages.join("; ")
+    }
+
+    /// Whether parts that do not meet are among the reasons: asking for it as a whole may mend that.
+    pub fn is_short(&self) -> bool {
+        self.facts
+            .defects
+            .iter()
+            .any(|defect| defect.kind == DefectKind::Short)
+    }
+
+    /// The recorder has nothing better: it is kept with its defects.
+    pub fn accept(self) -> Verified {
+        Verified { facts: self.facts }
+    }
+}
+
+/// The verdict on a staged file.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is what it claims to be.
+    Verified {
+        /// May be kept.
+        verified: Box<Verified>,
+        /// The difference between stated and received size, when this file is the first to teach it.
+        learnt_size_delta_bytes: Option<i64>,
+    },
+    /// It is not.
+    Rejected(Box<Rejected>),
+}
+
+/// Judges a staged file.
+pub fn verify(
+    config: &MediaConfig,
+    staged: &Staged,
+    claim: Claim,
+    cancel: &CancellationToken,
+) -> Result<Verdict, MediaError> {
+    let mut defects = size_defects(staged, claim);
+    let facts = match &staged.media {
+        Ok(media) => examine(config, staged, media, claim, defects, cancel)?,
+        Err(problem) => {
+            defects.push(unreadable(staged, problem)?);
+            as_it_came(staged, claim, defects)?
+        }
+    };
+    if !facts.defects.is_empty() {
+        return Ok(Verdict::Rejected(Box::new(Rejected { facts })));
+    }
+    let learnt_size_delta_bytes = match (staged.whole_file_bytes, claim) {
+        (
+            Some(bytes),
+            Claim {
+                size_delta_bytes: None,
+                stated_bytes: 1..,
+                ..
+            },
+        ) => Some(bytes as i64 - claim.stated_bytes as i64),
+        _ => None,
+    };
+    Ok(Verdict::Verified {
+        verified: Box::new(Verified { facts }),
+        learnt_size_delta_bytes,
+    })
+}
+
+/// Everything about a file that FFmpeg could make.
+fn examine(
+    config: &MediaConfig,
+    staged: &Staged,
+    media: &Path,
+    claim: Claim,
+    mut defects: Vec<Defect>,
+    cancel: &CancellationToken,
+) -> Result<Facts, MediaError> {
+    let (digest, kept_bytes) = hash(media, cancel)?;
+    let container = read_container(media, kept_bytes)?;
+    let probe = probe::probe(config, media, cancel)?;
+    if let Some(problem) = undecodable(config, media, &container, cancel)? {
+        defects.push(undecodable_or_encrypted(staged, &problem)?);
+    }
+    let held_ms = container
+        .duration_ms()
+        .saturating_sub(container.holes_ms(PICTURE_MS_MAX));
+    let short = short_defect(claim.span, held_ms, staged.gap_ms);
+    let span = match &short {
+        Some(_) => cut_to(claim.span, container.duration_ms()),
+        None => claim.span,
+    };
+    defects.extend(short);
+    let Probe {
+        video_codec,
+        audio_codec,
+        width,
+        height,
+        ..
+    } = probe;
+    Ok(Facts {
+        recording: staged.recording,
+        media: media.to_owned(),
+        native: staged.native.clone(),
+        span,
+        kept_bytes,
+        digest,
+        source_bytes: staged.source_bytes,
+        source_digest: staged.source_digest.clone(),
+        video_codec: Some(video_codec),
+        audio_codec,
+        width: Some(width),
+        height: Some(height),
+        duration_ms: container.duration_ms(),
+        fragments: index(&container),
+        defects,
+    })
+}
+
+/// What FFmpeg could not read, as the recorder gave it.
+fn as_it_came(staged: &Staged, claim: Claim, defects: Vec<Defect>) -> Result<Facts, MediaError> {
+    let native = staged.native.clone().unwrap_or(staged.first_part.clone());
+    Ok(Facts {
+        recording: staged.recording,
+        media: native,
+        native: None,
+        span: claim.span,
+        kept_bytes: staged.source_bytes,
+        digest: staged.source_digest.clone(),
+        source_bytes: staged.source_bytes,
+        source_digest: staged.source_digest.clone(),
+        video_codec: None,
+        audio_codec: None,
+        width: None,
+        height: None,
+        duration_ms: 0,
+        fragments: FragmentIndex::default(),
+        defects,
+    })
+}
+
+fn read_container(media: &Path, bytes: u64) -> Result<Container, MediaError> {
+    // FFmpeg said that it had made this file: what is wrong with it now is not the footage's fault.
+    let unreadable = |problem: String| MediaError::Unreadable {
+        task: format!("reading {}", media.display()),
+        problem,
+    };
+    let file = File::open(media).map_err(|error| unreadable(error.to_string()))?;
+    let container = mp4::read_index(std::io::BufReader::new(file), bytes)
+        .map_err(|error| unreadable(error.to_string()))?;
+    if !container.finished {
+        return Err(unreadable("it has no end".to_owned()));
+    }
+    Ok(container)
+}
+
+fn index(container: &Container) -> FragmentIndex {
+    FragmentIndex {
+        init_bytes: container.init_bytes,
+        fragments: container
+            .fragments
+            .iter()
+            .map(|f| Fragment {
+                offset: f.offset,
+                bytes: f.bytes,
+                start_ms: f.start_ms,
+                duration_ms: f.duration_ms,
+            })
+            .collect(),
+    }
+}
+
+/// Why the first or the last key picture does not decode; None when both do.
+fn undecodable(
+    config: &MediaConfig,
+    media: &Path,
+    container: &Container,
+    cancel: &CancellationToken,
+) -> Result<Option<String>, MediaError> {
+    let (Some(first), Some(last)) = (container.fragments.first(), container.fragments.last())
+    else {
+        return Ok(Some("there is no picture in it".to_owned()));
+    };
+    let ends = [("first", first), ("last", last)];
+    let alone = usize::from(container.fragments.len() > 1) + 1;
+    for (which, fragment) in &ends[..alone] {
+        let verdict = picture::check(config, media, container.init_bytes, **fragment, cancel)?;
+        if let Picture::Damaged(why) = verdict {
+            return Ok(Some(format!(
+                "its {which} key picture does not decode: {why}"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn undecodable_or_encrypted(staged: &Staged, problem: &str) -> Result<Defect, MediaError> {
+    let codec = match staged.h265 {
+        Some(true) => VideoCodec::H265,
+        _ => VideoCodec::H264,
+    };
+    let mut head = Vec::new();
+    File::open(&staged.first_part)
+        .and_then(|file| file.take(nal::LOOK_BYTES as u64).read_to_end(&mut head))
+        .map_err(|source| MediaError::Io {
+            task: format!("read {}", staged.first_part.display()),
+            source,
+        })?;
+    Ok(if nal::looks_encrypted(&head, codec) {
+        Defect {
+            kind: DefectKind::Encrypted,
+            message: "its pictures are encrypted: switch image encryption off on the recorder or camera for new \
+                      recordings"
+                .to_owned(),
+        }
+    } else {
+        Defect {
+            kind: DefectKind::Undecodable,
+            message: problem.to_owned(),
+        }
+    })
+}
+
+fn unreadable(staged: &Staged, problem: &str) -> Result<Defect, MediaError> {
+    undecodable_or_encrypted(staged, &format!("it cannot be read as footage: {problem}"))
+}
+
+fn size_defects(staged: &Staged, claim: Claim) -> Vec<Defect> {
+    let (Some(received), Some(delta)) = (staged.whole_file_bytes, claim.size_delta_bytes) else {
+        return Vec::new();
+    };
+    let expected = claim.stated_bytes as i64 + delta;
+    if claim.stated_bytes == 0 || received as i64 >= expected {
+        return Vec::new();
+    }
+    vec![Defect {
+        kind: DefectKind::SizeDiffers,
+        message: format!(
+            "{received} bytes came, {expected} are usual for a stated size of {}",
+            claim.stated_bytes
+        ),
+    }]
+}
+
+/// How much may be missing of a span.
+fn tolerance_ms(claimed_ms: i64) -> i64 {
+    (MISSING_MS + claimed_ms / 100).min(MISSING_MS_MAX)
+}
+
+fn short_defect(span: UtcRange, held_ms: u64, gap_ms: i64) -> Option<Defect> {
+    let (claimed_ms, held_ms) = (span.duration_ms(), held_ms as i64);
+    let missing_ms = claimed_ms - held_ms;
+    // A hole between parts that FFmpeg closed by moving the timestamps together shows in neither length nor pictures.
+    let hole = gap_ms > PICTURE_MS_MAX as i64;
+    if missing_ms <= tolerance_ms(claimed_ms) && !hole {
+        return None;
+    }
+    let seconds = |ms: i64| format!("{}.{} s", ms / 1_000, ms.abs() % 1_000 / 100);
+    let mut message = format!(
+        "it holds {} of the {} that the recorder claims",
+        seconds(held_ms),
+        seconds(claimed_ms)
+    );
+    if hole {
+        message.push_str(&format!(
+            "; {} are missing where two parts meet",
+            seconds(gap_ms)
+        ));
+    }
+    Some(Defect {
+        kind: DefectKind::Short,
+        message,
+    })
+}
+
+/// The claimed span without what is missing at its end.
+fn cut_to(span: UtcRange, held_ms: u64) -> UtcRange {
+    UtcRange {
+        from: span.from,
+        to: span.to.min(span.from.plus_ms(held_ms as i64)),
+    }
+}
+
+fn hash(path: &Path, cancel: &CancellationToken) -> Result<(String, u64), MediaError> {
+    let task = || format!("read {}", path.display());
+    let io = |source| MediaError::Io {
+        task: task(),
+        source,
+    };
+    let mut file = File::open(path).map_err(io)?;
+    let mut digest = Context::new(&SHA256);
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut buffer).map_err(io)?;
+        if count == 0 {
+            let hex = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
+            return Ok((hex, bytes));
+        }
+        if cancel.is_cancelled() {
+            return Err(MediaError::Cancelled(task()));
+        }
+        digest.update(&buffer[..count]);
+        bytes += count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::sample::{self, Kind};
+    use crate::model::staged::Parts;
+    use crate::model::time::UtcTime;
+
+    fn span(seconds: i64) -> UtcRange {
+        let from: UtcTime = "2026-11-03T14:05:00Z".parse().unwrap();
+        UtcRange {
+            from,
+            to: from.plus_s(seconds),
+        }
+    }
+
+    /// Remuxes bytes as one part asked for by name and judges the result.
+    fn judge(bytes: &[u8], claim: Claim) -> (tempfile::TempDir, Verdict) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("000.ps");
+        std::fs::write(&path, bytes).unwrap();
+        let parts = Parts {
+            recording: RecordingId::new(),
+            folder: dir.path().to_owned(),
+            paths: vec![path],
+            bytes: bytes.len() as u64,
+            by_name: true,
+        };
+        let (config, cancel) = (MediaConfig::default(), CancellationToken::new());
+        let staged = crate::remux::remux(&config, &parts, false, &cancel).unwrap();
+        let verdict = verify(&config, &staged, claim, &cancel).unwrap();
+        (dir, verdict)
+    }
+
+    fn claim(seconds: i64) -> Claim {
+        Claim {
+            span: span(seconds),
+            stated_bytes: 0,
+            size_delta_bytes: None,
+        }
+    }
+
+    fn kinds(verdict: Verdict) -> Vec<DefectKind> {
+        match verdict {
+            Verdict::Verified { .. } => Vec::new(),
+            Verdict::Rejected(rejected) => rejected.facts.defects.iter().map(|d| d.kind).collect(),
+        }
+    }
+
+    #[test]
+    fn a_whole_recording_is_verified_with_all_that_is_worth_knowing() {
+        let reel = sample::open(Kind::Gate);
+        let bytes = sample::part(&reel, 0, sample::groups(&reel));
+        let stated = bytes.len() as u64 - 40;
+        let claim = Claim {
+            stated_bytes: stated,
+            ..claim(10)
+        };
+        let (_dir, verdict) = judge(&bytes, claim);
+        let Verdict::Verified {
+            verified,
+            learnt_size_delta_bytes,
+        } = verdict
+        else {
+            panic!("{verdict:?}");
+        };
+        let facts = verified.facts();
+        assert_eq!(learnt_size_delta_bytes, Some(40));
+        assert_eq!(facts.video_codec.as_deref(), Some("hevc"));
+        assert_eq!((facts.width, facts.height), (Some(320), Some(180)));
+        assert_eq!(facts.span, span(10));
+        assert_eq!(facts.fragments.fragments.len(), 5);
+        assert_eq!(facts.source_bytes, bytes.len() as u64);
+        let kept = std::fs::read(&facts.media).unwrap();
+        assert_eq!(facts.kept_bytes, kept.len() as u64);
+        let digest = ring::digest::digest(&SHA256, &kept);
+        assert_eq!(
+            facts.digest,
+            data_encoding::HEXLOWER.encode(digest.as_ref())
+        );
+    }
+
+    #[test]
+    fn a_download_that_ended_early_and_looks_complete_is_rejected() {
+        let reel = sample::open(Kind::Yard);
+        let bytes = sample::part(&reel, 0, 3);
+        let (_dir, verdict) = judge(&bytes, claim(10));
+        let Verdict::Rejected(rejected) = verdict else {
+            panic!("{verdict:?}");
+        };
+        assert!(rejected.is_short());
+        assert!(
+            rejected.reason().starts_with("it holds 6."),
+            "{}",
+            rejected.reason()
+        );
+        let verified = rejected.accept();
+        let span = verified.facts().span;
+        assert!(span.duration_ms() < 7_000, "{span:?}");
+        assert_eq!(verified.facts().defects.len(), 1);
+    }
+
+    #[test]
+    fn a_hole_that_the_clock_runs_over_counts_as_missing() {
+        let reel = sample::open(Kind::Gate);
+        // The first group, then the last: six seconds of nothing in between.
+        let mut bytes = sample::part(&reel, 0, 1);
+        bytes.extend_from_slice(&sample::part(&reel, 4, 5)[40..]);
+        let (_dir, verdict) = judge(&bytes, claim(10));
+        assert_eq!(kinds(verdict), [DefectKind::Short]);
+    }
+
+    #[test]
+    fn sizes_count_only_once_they_are_learnt() {
+        let reel = sample::open(Kind::Gate);
+        let bytes = sample::part(&reel, 0, 5);
+        let stated_bytes = bytes.len() as u64 + 1_000;
+        let unlearnt = Claim {
+            stated_bytes,
+            ..claim(10)
+        };
+        assert_eq!(kinds(judge(&bytes, unlearnt).1), []);
+        let learnt = Claim {
+            size_delta_bytes: Some(40),
+            ..unlearnt
+        };
+        assert_eq!(kinds(judge(&bytes, learnt).1), [DefectKind::SizeDiffers]);
+        let usual = Claim {
+            size_delta_bytes: Some(-1_000),
+            ..unlearnt
+        };
+        assert_eq!(kinds(judge(&bytes, usual).1), []);
+    }
+
+    #[test]
+    fn what_is_no_footage_at_all_is_rejected_and_can_still_be_kept() {
+        let bytes = vec![0x5A; 200_000];
+        let (_dir, verdict) = judge(&bytes, claim(10));
+        let Verdict::Rejected(rejected) = verdict else {
+            panic!("{verdict:?}");
+        };
+        let verified = rejected.accept();
+        let facts = verified.facts();
+        assert_eq!(facts.defects[0].kind, DefectKind::Undecodable);
+        assert_eq!(std::fs::read(&facts.media).unwrap(), bytes);
+        assert_eq!(facts.digest, facts.source_digest);
+    }
+
+    #[test]
+    fn scrambled_pictures_are_told_from_damaged_ones() {
+        let reel = sample::open(Kind::Yard);
+        let mut bytes = sample::part(&reel, 0, 5);
+        // What follows every NAL header is replaced, as encryption does.
+        let mut at = 0;
+        while at + 5 < bytes.len() {
+            if bytes[at..at + 4] == [0, 0, 0, 1] && bytes[at + 4] & 0x80 == 0 {
+                let end = (at + 5 + 16).min(bytes.len());
+                for (n, byte) in bytes[at + 5..end].iter_mut().enumerate() {
+                    *byte = 0x9B ^ (n as u8).wrapping_mul(37);
+                }
+                at = end;
+            } else {
+                at += 1;
+            }
+        }
+        let (_dir, verdict) = judge(&bytes, claim(10));
+        assert!(kinds(verdict).contains(&DefectKind::Encrypted));
+    }
+
+    #[test]
+    fn what_may_be_missing_grows_slowly() {
+        for (claimed_s, tolerated_ms) in [(0, 2_000), (20, 2_200), (600, 8_000), (7_200, 10_000)] {
+            assert_eq!(tolerance_ms(claimed_s * 1_000), tolerated_ms);
+        }
     }
 }

@@ -34,19 +34,25 @@ pub struct Fragment {
     pub start_ms: u64,
     /// How long its pictures last.
     pub duration_ms: u64,
+    /// How long the longest shown of them lasts: a hole in the footage is a picture that stands.
+    pub longest_ms: u64,
 }
 
-/// The fragments of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FragmentIndex {
+/// A file taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
     /// `ftyp` and `moov`: what a player needs before any fragment.
     pub init_bytes: u64,
-    /// In order of time.
+    /// Its fragments in order of time.
     pub fragments: Vec<Fragment>,
+    /// Whether it ends with the `mfra` that is written last: without it the writer did not come to its end.
+    pub finished: bool,
+    /// Whether it has sound.
+    pub audio: bool,
 }
 
-impl FragmentIndex {
-    /// How long the pictures last, in milliseconds.
+impl Container {
+    /// How long the pictures last, in milliseconds, holes included.
     pub fn duration_ms(&self) -> u64 {
         match (self.fragments.first(), self.fragments.last()) {
             (Some(first), Some(last)) => {
@@ -56,65 +62,20 @@ impl FragmentIndex {
         }
     }
 
-    /// As the catalog stores it: `[[init_bytes], [offset, bytes, start_ms, duration_ms], …]`.
-    pub fn to_json(&self) -> String {
-        use std::fmt::Write as _;
-        let mut text = format!("[[{}]", self.init_bytes);
-        for f in &self.fragments {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                text,
-                ",[{},{},{},{}]",
-                f.offset, f.bytes, f.start_ms, f.duration_ms
-            );
-        }
-        text.push(']');
-        text
+    /// Time that is not covered although the clock ran: pictures that stand for longer than `picture_ms_max`.
+    pub fn holes_ms(&self, picture_ms_max: u64) -> u64 {
+        self.fragments
+            .iter()
+            .map(|fragment| fragment.longest_ms)
+            .filter(|longest| *longest > picture_ms_max)
+            .sum()
     }
-
-    /// Reads what [`Self::to_json`] wrote.
-    pub fn from_json(text: &str) -> Result<Self, Mp4Error> {
-        let rows: Vec<Vec<u64>> =
-            serde_json::from_str(text).map_err(|e| broken(format!("fragment index: {e}")))?;
-        let mut rows = rows.into_iter();
-        let Some([init_bytes]) = rows.next().and_then(|row| <[u64; 1]>::try_from(row).ok()) else {
-            return Err(broken(
-                "fragment index: it does not begin with [init_bytes]",
-            ));
-        };
-        let fragments = rows
-            .map(|row| match row[..] {
-                [offset, bytes, start_ms, duration_ms] => Ok(Fragment {
-                    offset,
-                    bytes,
-                    start_ms,
-                    duration_ms,
-                }),
-                _ => Err(broken("fragment index: a row has not four numbers")),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            init_bytes,
-            fragments,
-        })
-    }
-}
-
-/// A file taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Container {
-    /// Its fragments.
-    pub index: FragmentIndex,
-    /// Whether it ends with the `mfra` that is written last: without it the writer did not come to its end.
-    pub finished: bool,
-    /// Whether it has sound.
-    pub audio: bool,
 }
 
 /// Reads the index of a file of `length` bytes.
 pub fn read_index(mut file: impl Read + Seek, length: u64) -> Result<Container, Mp4Error> {
     let mut tracks: Option<Tracks> = None;
-    let mut index = FragmentIndex::default();
+    let (mut init_bytes, mut fragments) = (0, Vec::new());
     let mut pending: Option<Moof> = None;
     let mut finished = false;
     let mut at = 0;
@@ -123,7 +84,7 @@ pub fn read_index(mut file: impl Read + Seek, length: u64) -> Result<Container, 
         match &header.kind {
             b"moov" => {
                 tracks = Some(parse_moov(&read_body(&mut file, &header)?)?);
-                index.init_bytes = header.end();
+                init_bytes = header.end();
             }
             b"moof" => {
                 let tracks = tracks.as_ref().ok_or_else(|| broken("moof before moov"))?;
@@ -136,7 +97,7 @@ pub fn read_index(mut file: impl Read + Seek, length: u64) -> Result<Container, 
                 let moof = pending
                     .take()
                     .ok_or_else(|| broken("mdat without its moof"))?;
-                add_fragment(&mut index, moof, header.end())?;
+                add_fragment(&mut fragments, moof, header.end())?;
             }
             b"mfra" => finished = true,
             _ => {}
@@ -148,26 +109,26 @@ pub fn read_index(mut file: impl Read + Seek, length: u64) -> Result<Container, 
     }
     let tracks = tracks.ok_or_else(|| broken("there is no moov"))?;
     Ok(Container {
-        index,
+        init_bytes,
+        fragments,
         finished,
         audio: tracks.audio,
     })
 }
 
-fn add_fragment(index: &mut FragmentIndex, moof: Moof, end: u64) -> Result<(), Mp4Error> {
+fn add_fragment(fragments: &mut Vec<Fragment>, moof: Moof, end: u64) -> Result<(), Mp4Error> {
     let bytes = end - moof.at;
-    match (moof.video, index.fragments.last_mut()) {
-        (Some((start_ms, duration_ms)), _) => {
-            if index.fragments.len() == FRAGMENTS_MAX {
+    match (moof.video, fragments.last_mut()) {
+        (Some(times), _) => {
+            if fragments.len() == FRAGMENTS_MAX {
                 return Err(broken(format!(
                     "it has more than {FRAGMENTS_MAX} fragments"
                 )));
             }
-            index.fragments.push(Fragment {
+            fragments.push(Fragment {
                 offset: moof.at,
                 bytes,
-                start_ms,
-                duration_ms,
+                ..times
             });
         }
         // Sound that outlasts the pictures belongs to the fragment before it.
@@ -339,8 +300,8 @@ fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
 
 struct Moof {
     at: u64,
-    /// Start and duration of the pictures in milliseconds; None when it holds sound only.
-    video: Option<(u64, u64)>,
+    /// The pictures' times, place still unknown; None when it holds sound only.
+    video: Option<Fragment>,
 }
 
 fn parse_moof(moof: &[u8], tracks: &Tracks, at: u64) -> Result<Moof, Mp4Error> {
@@ -348,19 +309,25 @@ fn parse_moof(moof: &[u8], tracks: &Tracks, at: u64) -> Result<Moof, Mp4Error> {
     for item in Boxes(moof) {
         let (kind, traf) = item?;
         if kind == b"traf"
-            && let Some((start, duration)) = parse_traf(traf, tracks)?
+            && let Some((start, duration, longest)) = parse_traf(traf, tracks)?
         {
             let ms = |ticks: u64| ticks.saturating_mul(1_000) / tracks.timescale;
             // The difference of two roundings, so that durations add up to the length.
             let end = ms(start.saturating_add(duration));
-            video = Some((ms(start), end - ms(start)));
+            video = Some(Fragment {
+                offset: at,
+                bytes: 0,
+                start_ms: ms(start),
+                duration_ms: end - ms(start),
+                longest_ms: ms(longest),
+            });
         }
     }
     Ok(Moof { at, video })
 }
 
-/// Start and duration of the video track's samples, in its timescale.
-fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<(u64, u64)>, Mp4Error> {
+/// Start and duration of the video track's samples and of the longest of them, in its timescale.
+fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<(u64, u64, u64)>, Mp4Error> {
     let tfhd = need(traf, b"tfhd")?;
     if u32_at(tfhd, 4)? != tracks.video {
         return Ok(None);
@@ -379,21 +346,24 @@ fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<(u64, u64)>, Mp4Err
         Some(1) => u64_at(tfdt, 4)?,
         _ => u64::from(u32_at(tfdt, 4)?),
     };
-    let mut duration = 0u64;
+    let (mut duration, mut longest) = (0u64, 0u64);
     for item in Boxes(traf) {
         let (kind, trun) = item?;
         if kind == b"trun" {
-            duration = duration.saturating_add(trun_duration(trun, each)?);
+            let (sum, most) = trun_durations(trun, each)?;
+            duration = duration.saturating_add(sum);
+            longest = longest.max(most);
         }
     }
-    Ok(Some((start, duration)))
+    Ok(Some((start, duration, longest)))
 }
 
-fn trun_duration(trun: &[u8], each: u32) -> Result<u64, Mp4Error> {
+/// Sum and maximum.
+fn trun_durations(trun: &[u8], each: u32) -> Result<(u64, u64), Mp4Error> {
     let flags = u32_at(trun, 0)? & 0x00FF_FFFF;
     let samples = u32_at(trun, 4)?;
     if flags & 0x100 == 0 {
-        return Ok(u64::from(samples) * u64::from(each));
+        return Ok((u64::from(samples) * u64::from(each), u64::from(each)));
     }
     let mut place = 8;
     place += if flags & 0x01 != 0 { 4 } else { 0 };
@@ -403,10 +373,12 @@ fn trun_duration(trun: &[u8], each: u32) -> Result<u64, Mp4Error> {
         .get(place..)
         .filter(|rows| rows.len() / row >= samples as usize)
         .ok_or_else(|| broken("a trun is shorter than its samples"))?;
-    rows.chunks_exact(row)
-        .take(samples as usize)
-        .map(|row| Ok(u64::from(u32_at(row, 0)?)))
-        .sum()
+    let mut durations = (0, 0);
+    for row in rows.chunks_exact(row).take(samples as usize) {
+        let ticks = u64::from(u32_at(row, 0)?);
+        durations = (durations.0 + ticks, ticks.max(durations.1));
+    }
+    Ok(durations)
 }
 
 #[cfg(test)]
@@ -469,7 +441,7 @@ pub(crate) mod tests {
     fn fragments_are_found_in_place_and_time() {
         let bytes = sample();
         let container = read_index(Cursor::new(&bytes), bytes.len() as u64).unwrap();
-        let index = &container.index;
+        let index = &container;
         assert!(container.finished && !container.audio);
         let times: Vec<_> = index
             .fragments
@@ -488,7 +460,8 @@ pub(crate) mod tests {
             index.fragments[1].offset + index.fragments[1].bytes + 8,
             bytes.len() as u64
         );
-        assert_eq!(&FragmentIndex::from_json(&index.to_json()).unwrap(), index);
+        assert_eq!(index.fragments[1].longest_ms, 300);
+        assert_eq!((index.holes_ms(299), index.holes_ms(300)), (300, 0));
     }
 
     #[test]
@@ -506,14 +479,6 @@ pub(crate) mod tests {
         assert!(!container.finished);
     }
 
-    #[test]
-    fn a_stored_index_is_read_strictly() {
-        assert!(FragmentIndex::from_json("[]").is_err());
-        assert!(FragmentIndex::from_json("[[5],[1,2,3]]").is_err());
-        assert!(FragmentIndex::from_json("[[5,6]]").is_err());
-        assert!(FragmentIndex::from_json("{}").is_err());
-    }
-
     proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
@@ -527,7 +492,7 @@ pub(crate) mod tests {
             bytes[at % length] = byte;
             bytes.truncate(cut);
             if let Ok(container) = read_index(Cursor::new(&bytes), bytes.len() as u64) {
-                prop_assert!(container.index.fragments.iter().all(|f| f.offset + f.bytes <= bytes.len() as u64));
+                prop_assert!(container.fragments.iter().all(|f| f.offset + f.bytes <= bytes.len() as u64));
             }
         }
     }

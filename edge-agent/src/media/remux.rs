@@ -66,8 +66,9 @@ impl Source {
         self.joined.pieces.iter().map(|piece| piece.bytes).sum()
     }
 
-    /// Writes the joined source and gives its SHA-256 (hex). A reader that has had enough does not end the hashing.
-    pub fn copy_to(&self, to: &mut dyn Write) -> io::Result<String> {
+    /// Writes the joined source and gives its SHA-256 (hex). A reader that has had enough does not end the hashing;
+    /// cancelling does.
+    pub fn copy_to(&self, to: &mut dyn Write, cancel: &CancellationToken) -> io::Result<String> {
         let mut digest = Context::new(&SHA256);
         let mut buffer = vec![0; COPY_BYTES];
         let mut listening = true;
@@ -83,6 +84,9 @@ impl Source {
                 let count = file.read(&mut buffer).map_err(named)?;
                 if count == 0 {
                     break;
+                }
+                if cancel.is_cancelled() {
+                    return Err(io::ErrorKind::Interrupted.into());
                 }
                 digest.update(&buffer[..count]);
                 if listening {
@@ -104,8 +108,8 @@ impl Source {
 pub struct Remuxed {
     /// SHA-256 (hex) of the joined source.
     pub source_digest: String,
-    /// What FFmpeg complained about.
-    pub log: Log,
+    /// What FFmpeg complained about; or, when it could make no file of it, why.
+    pub outcome: Result<Log, String>,
 }
 
 /// Arguments that read a recorder's stream from standard input and write a fragmented MP4 to `output`.
@@ -159,21 +163,26 @@ pub fn remux(
     };
     let (tell, digest) = std::sync::mpsc::sync_channel(1);
     let feed: Feed = {
-        let source = source.clone();
+        let (source, cancel) = (source.clone(), cancel.clone());
         Box::new(move |to| {
-            let digest = source.copy_to(to)?;
+            let digest = source.copy_to(to, &cancel)?;
             tell.send(digest)
                 .map_err(|_| io::Error::other("nobody waits for the digest"))
         })
     };
-    let done = run(Command::from(command), "remux", Some(feed), limits, cancel)?;
+    let outcome = match run(Command::from(command), "remux", Some(feed), limits, cancel) {
+        Ok(done) => Ok(done.log),
+        // Footage that cannot be read: what it is (its digest) must be known all the same.
+        Err(error @ MediaError::Failed { .. }) => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
     let source_digest = digest.try_recv().map_err(|_| MediaError::Unreadable {
         task: "remux".to_owned(),
         problem: "the source was not read to its end".to_owned(),
     })?;
     Ok(Remuxed {
         source_digest,
-        log: done.log,
+        outcome,
     })
 }
 
@@ -247,7 +256,7 @@ mod tests {
         let container = mp4::read_index(File::open(&kept.path).unwrap(), length).unwrap();
         assert!(container.finished);
         assert_eq!(container.audio, audio.is_some());
-        let index = &container.index;
+        let index = &container;
         assert_eq!(index.fragments.len(), groups);
         assert_eq!(index.fragments[0].offset, index.init_bytes);
         for (n, pair) in index.fragments.windows(2).enumerate() {
@@ -320,9 +329,7 @@ mod tests {
         let reel = sample::open(Kind::Yard);
         let kept = keep(&[sample::part(&reel, 0, 2)]);
         let mut bytes = std::fs::read(&kept.path).unwrap();
-        let index = mp4::read_index(std::io::Cursor::new(&bytes), bytes.len() as u64)
-            .unwrap()
-            .index;
+        let index = mp4::read_index(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
         let last = index.fragments[1];
         // The pictures come after the moof; the first of them is the key one.
         let moof = u32::from_be_bytes(bytes[last.offset as usize..][..4].try_into().unwrap());
@@ -350,14 +357,18 @@ mod tests {
         std::fs::write(&path, vec![0x5A; 300_000]).unwrap();
         let source = Source::open(vec![path]).unwrap();
         assert!(source.lost_bytes > 0);
-        let error = remux(
+        let remuxed = remux(
             &MediaConfig::default(),
             &source,
             &dir.path().join("media.mp4"),
             &CancellationToken::new(),
         )
-        .unwrap_err();
-        assert!(matches!(error, MediaError::Failed { .. }), "{error}");
-        assert!(!error.is_local());
+        .unwrap();
+        assert!(remuxed.outcome.is_err());
+        let digest = ring::digest::digest(&SHA256, &[0x5A; 300_000]);
+        assert_eq!(
+            remuxed.source_digest,
+            data_encoding::HEXLOWER.encode(digest.as_ref())
+        );
     }
 }

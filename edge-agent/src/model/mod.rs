@@ -1,4 +1,5 @@
 //! The nouns as types. No I/O, no async, no SQL, no JSON.
 
 pub mod inventory;
+pub mod staged;
 pub mod time;
