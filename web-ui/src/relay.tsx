@@ -1,5 +1,5 @@
 /** Entry point of the relay's page. */
-import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
+import { createRootRoute, createRoute, Outlet, redirect } from "@tanstack/react-router";
 import { Building2, Cctv, Film } from "lucide-react";
 
 import { Shell, type NavItem } from "./components/Shell";
@@ -13,7 +13,7 @@ import { SitesPage } from "./pages/relay/SitesPage";
 import { start } from "./start";
 
 const NAV: readonly NavItem[] = [
-  { to: "/", text: "Sites", icon: Building2 },
+  { to: "/sites", text: "Sites", icon: Building2 },
   { to: "/recordings", text: "Recordings", icon: Film },
   { to: "/live", text: "Live", icon: Cctv },
 ];
@@ -37,7 +37,14 @@ const page = (path: string, component: () => React.ReactNode) =>
 start(
   "relay",
   root.addChildren([
-    page("/", SitesPage),
+    createRoute({
+      getParentRoute: () => root,
+      path: "/",
+      beforeLoad: () => {
+        throw redirect({ to: "/sites", replace: true });
+      },
+    }),
+    page("/sites", SitesPage),
     page("/sites/$siteId", SitePage),
     page("/recordings", RecordingsPage),
     page("/recordings/$recordingId", RecordingPage),

@@ -73,16 +73,22 @@ export function instantText(at: Date, zone: Zone): string {
 export function spanText(start: Date, end: Date, zone: Zone): string {
   const [from, to] = [dayOf(start, zone), dayOf(end, zone)];
   const last = from === to ? clockText(end, zone) : `${to} ${clockText(end, zone)}`;
-  return `${from} ${clockText(start, zone)} – ${last} ${zoneAbbreviation(zone, end)}`;
+  return `${from} ${startText(start, end, zone)} – ${last} ${zoneAbbreviation(zone, end)}`;
+}
+
+/** The start of a span; with its own zone when the clocks change before the end. */
+function startText(start: Date, end: Date, zone: Zone): string {
+  const [first, last] = [zoneAbbreviation(zone, start), zoneAbbreviation(zone, end)];
+  return first === last ? clockText(start, zone) : `${clockText(start, zone)} ${first}`;
 }
 
 /** Start and end under a heading that names the day: `15:05:00 – 15:10:00 CET`. */
 export function timesText(start: Date, end: Date, zone: Zone): string {
   const later = dayOf(start, zone) === dayOf(end, zone) ? "" : " next day";
-  return `${clockText(start, zone)} – ${clockText(end, zone)}${later} ${zoneAbbreviation(zone, end)}`;
+  return `${startText(start, end, zone)} – ${clockText(end, zone)}${later} ${zoneAbbreviation(zone, end)}`;
 }
 
-/** `Tue 3 Nov 2026` */
+/** `Tue, 3 Nov 2026` */
 export function dayText(day: Day): string {
   return new Intl.DateTimeFormat("en-GB", {
     timeZone: "UTC",

@@ -20,10 +20,15 @@ export function count(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
 }
 
+const CODECS = new Map([
+  ["h264", "H.264"],
+  ["hevc", "H.265"],
+  ["aac", "AAC"],
+]);
+
 /** A codec as people call it. */
 export function codecText(codec: string | null): string {
-  const known: Record<string, string> = { h264: "H.264", hevc: "H.265", aac: "AAC" };
-  return codec === null ? "unknown" : (known[codec] ?? codec.toUpperCase());
+  return codec === null ? "unknown" : (CODECS.get(codec) ?? codec.toUpperCase());
 }
 
 export const STATUS_TEXT: Record<RecordingStatus, string> = {

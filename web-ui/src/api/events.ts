@@ -15,21 +15,21 @@ const GATHER_MS = 1_500;
 const REOPEN_MS = 5_000;
 
 /** What a change can be about; storage and sites count footage, so recordings touch them too. */
-const TOUCHED: Record<string, readonly string[]> = {
-  recording: ["recording", "camera", "storage", "site"],
-  camera: ["camera"],
-  recorder: ["recorder", "camera"],
-  job: ["job"],
-  site: ["site"],
-  storage: ["storage"],
-};
+const TOUCHED = new Map<string, readonly string[]>([
+  ["recording", ["recording", "camera", "storage", "site"]],
+  ["camera", ["camera"]],
+  ["recorder", ["recorder", "camera"]],
+  ["job", ["job"]],
+  ["site", ["site", "camera"]],
+  ["storage", ["storage"]],
+]);
 
 /** The query kinds that an event's data calls into question. */
 export function touchedKinds(data: string): readonly string[] {
   try {
     const parsed: unknown = JSON.parse(data);
     if (typeof parsed === "object" && parsed !== null && "kind" in parsed && typeof parsed.kind === "string") {
-      return TOUCHED[parsed.kind] ?? [];
+      return TOUCHED.get(parsed.kind) ?? [];
     }
   } catch {
     // An event of a newer program that this page does not know.
@@ -84,7 +84,7 @@ function listen({ onTouched, beforeReopening }: Listener): () => void {
     opened.addEventListener("changed", (event: MessageEvent<string>) => onTouched(touchedKinds(event.data)));
     opened.addEventListener("open", () => {
       if (missed) {
-        onTouched(Object.keys(TOUCHED));
+        onTouched([...TOUCHED.keys()]);
       }
       missed = false;
     });

@@ -39,14 +39,13 @@ export function AccountMenu({ me }: { me: Me }) {
     <>
       {/* Not modal: Radix locks the scrolling with an inline style, which the content security policy refuses. */}
       <Menu.Root modal={false}>
-        <Menu.Trigger className={buttonClass("quiet", "max-w-[60vw]")} data-testid="account-menu">
+        <Menu.Trigger className={buttonClass("quiet", "max-w-full")} data-testid="account-menu">
           <span className="text-xs" title="Times are shown in this zone">
             {zoneAbbreviation(zone, new Date())}
           </span>
           <span className="truncate text-ink">{me.username}</span>
-          <ChevronDown size={16} aria-hidden />
+          <ChevronDown size={16} aria-hidden className="shrink-0" />
         </Menu.Trigger>
-        <Menu.Portal>
           <Menu.Content align="end" sideOffset={6} className="panel z-30 min-w-60 p-1.5 shadow-2xl">
             <p className="px-2 py-1 text-xs text-soft">{ROLE_TEXT[me.role]}</p>
             <Menu.Separator className="my-1 border-t border-line" />
@@ -61,7 +60,6 @@ export function AccountMenu({ me }: { me: Me }) {
               <LogOut size={16} aria-hidden /> Log out
             </Menu.Item>
           </Menu.Content>
-        </Menu.Portal>
       </Menu.Root>
       {changing && (
         <Dialog title="Change password" onClose={() => setChanging(false)}>

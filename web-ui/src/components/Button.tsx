@@ -43,10 +43,11 @@ interface IconButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** Told by screen readers and shown on hover. */
   label: string;
   busy?: boolean;
+  size?: number;
 }
 
 /** A square button that shows only a picture; its name is there for whoever cannot see it. */
-export function IconButton({ icon: Icon, label, busy = false, className = "", disabled, ...rest }: IconButtonProps) {
+export function IconButton({ icon: Icon, label, busy = false, size = 18, className = "", disabled, ...rest }: IconButtonProps) {
   return (
     <button
       type="button"
@@ -56,7 +57,7 @@ export function IconButton({ icon: Icon, label, busy = false, className = "", di
       title={label}
       className={buttonClass("quiet", `aspect-square px-0 ${className}`)}
     >
-      {busy ? <Spinner /> : <Icon size={18} aria-hidden />}
+      {busy ? <Spinner /> : <Icon size={size} aria-hidden />}
     </button>
   );
 }

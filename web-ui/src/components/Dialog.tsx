@@ -17,10 +17,13 @@ interface DialogProps {
 /** A modal dialog that is open as long as it is rendered. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
+  const body = useRef<HTMLDivElement>(null);
   const titleId = useId();
   useEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
+    // The browser would begin with the button that closes it.
+    body.current?.querySelector<HTMLElement>("input, select, button")?.focus();
     return () => dialog?.close();
   }, []);
   return (
@@ -39,7 +42,9 @@ export function Dialog({ title, onClose, children }: DialogProps) {
         </h2>
         <IconButton icon={X} label="Close" onClick={onClose} />
       </header>
-      <div className="p-4">{children}</div>
+      <div ref={body} className="p-4">
+        {children}
+      </div>
     </dialog>
   );
 }
@@ -64,9 +69,7 @@ export function Confirm({ title, children, verb, busy, error, onConfirm, onClose
         <div>{children}</div>
         <ProblemNote error={error} />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose} autoFocus>
-            Keep
-          </Button>
+          <Button onClick={onClose}>Keep</Button>
           <Button look="danger" busy={busy} onClick={onConfirm} data-testid="confirm">
             {verb}
           </Button>

@@ -38,11 +38,13 @@ export function ProblemNote({ error, onRetry }: { error: Error | null; onRetry?:
   if (error === null) {
     return null;
   }
-  const refusal = error instanceof ApiProblem && error.problem.kind === "refused" ? error.problem.error : null;
+  const problem = error instanceof ApiProblem ? error.problem : null;
+  // Only for faults of the program: whoever mistyped a password has no use for it.
+  const traceable = problem?.kind === "refused" && problem.status >= 500 ? problem.error : null;
   return (
     <Note tone="bad">
       <p>{error.message}</p>
-      {refusal && <p className="mt-1 text-xs text-soft">{requestIdText(refusal)}</p>}
+      {traceable && <p className="mt-1 text-xs text-soft">{requestIdText(traceable)}</p>}
       {onRetry && (
         <Button className="mt-2" onClick={onRetry}>
           Try again

@@ -38,7 +38,7 @@ export function Shell({ me, nav, children }: ShellProps) {
               <NavLink key={item.to} {...item} />
             ))}
           </nav>
-          <div className="ml-auto">
+          <div className="ml-auto min-w-0">
             <AccountMenu me={me} />
           </div>
         </div>

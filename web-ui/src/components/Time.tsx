@@ -5,7 +5,7 @@ import { agoText, instantText, spanText } from "../time";
 /** `2026-11-03 15:05:00 CET` */
 export function Instant({ at }: { at: string }) {
   const { zone } = usePreferences();
-  return <time dateTime={at}>{instantText(new Date(at), zone)}</time>;
+  return <time dateTime={at} className="whitespace-nowrap">{instantText(new Date(at), zone)}</time>;
 }
 
 /** `2026-11-03 15:05:00 – 15:10:00 CET` */

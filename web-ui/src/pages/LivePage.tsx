@@ -117,7 +117,7 @@ function Stage({ camera, site, onClose }: StageProps) {
       {link.data ? (
         <HlsVideo url={link.data.url} live label={`Live picture of ${camera.name}`} starting="Waiting for the first picture…" />
       ) : (
-        <div className="relative aspect-video max-h-[75dvh] w-full">
+        <div className="picture relative">
           {!playable ? (
             <CodecCurtain live />
           ) : link.error ? (

@@ -34,7 +34,7 @@ export function PasswordForm({ username, onDone }: PasswordFormProps) {
         }
       }}
     >
-      <input className="hidden" name="username" autoComplete="username" readOnly value={username} />
+      <input className="hidden" type="text" name="username" autoComplete="username" readOnly value={username} />
       <TextField
         label="Current password"
         name="current"

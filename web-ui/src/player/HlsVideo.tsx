@@ -37,7 +37,7 @@ export function HlsVideo({ url, live = false, label, starting, fallback, onEnded
   };
   return (
     <div>
-      <div className="relative aspect-video max-h-[75dvh] w-full bg-black">
+      <div className="picture relative bg-black">
         <video
           ref={video}
           controls={failure === null}
@@ -152,7 +152,7 @@ function PictureTime({ date }: { date: Date | null }) {
   const { zone } = usePreferences();
   return (
     <p data-testid="picture-time">
-      <span className="text-soft">Picture from </span>
+      <span className="text-soft max-sm:sr-only">Picture from </span>
       {date ? <time dateTime={date.toISOString()}>{instantText(date, zone)}</time> : "–"}
     </p>
   );
@@ -162,7 +162,7 @@ function SpeedSelect({ onChoose }: { onChoose: (speed: number) => void }) {
   const [speed, setSpeed] = useState(1);
   return (
     <label className="flex items-center gap-2 text-soft">
-      Speed
+      <span className="max-sm:sr-only">Speed</span>
       <select
         className="field control w-auto text-ink"
         value={speed}

@@ -47,8 +47,8 @@ function CameraRow({ camera }: { camera: Camera }) {
   return (
     <li
       data-camera-id={camera.id}
-      className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-2
-        md:grid-cols-[minmax(0,1.6fr)_7rem_minmax(0,1.6fr)_5rem_auto]"
+      className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-1.5
+        md:grid-cols-[minmax(0,1.2fr)_8.5rem_minmax(0,2fr)_3.5rem_14.5rem]"
     >
       {renaming ? (
         <RenameForm
@@ -65,11 +65,11 @@ function CameraRow({ camera }: { camera: Camera }) {
             {camera.channel}
           </span>
           <span className="truncate font-medium">{camera.name}</span>
-          <IconButton icon={Pencil} label={`Rename ${camera.name}`} onClick={() => setRenaming(true)} />
+          <IconButton icon={Pencil} label={`Rename ${camera.name}`} size={14} onClick={() => setRenaming(true)} />
         </div>
       )}
       <CameraStateView state={camera.state} />
-      <div className="col-span-2 min-w-0 text-soft md:col-span-1">
+      <div className="col-span-2 min-w-0 text-soft md:col-span-1 md:truncate">
         {count(camera.held_recordings, "recording")} · {bytesText(camera.held_bytes)}
         {camera.newest_utc && (
           <>

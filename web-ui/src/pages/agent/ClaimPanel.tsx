@@ -140,7 +140,6 @@ function RelayForm({ claim, onDone }: { claim: Claim; onDone: () => void }) {
         name="url"
         type="url"
         required
-        autoFocus
         pattern="https://.+"
         hint="As it stands in the browser of who runs it: https://relay.example:8443"
         value={url}

@@ -90,7 +90,6 @@ function TestDialog({ recorder, onClose }: { recorder: Recorder; onClose: () => 
         <div className="flex justify-end">
           <Button
             look="primary"
-            autoFocus
             busy={test.isPending}
             data-testid="test-start"
             onClick={() => test.mutate(recorder.id)}

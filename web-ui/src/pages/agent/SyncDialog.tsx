@@ -69,7 +69,7 @@ function RangeForm({ cameras, busy, error, onStart }: RangeFormProps) {
       </SelectField>
       <div className="grid grid-cols-2 gap-3">
         <TextField
-          label={`First day (${zoneName(zone)})`}
+          label="First day"
           type="date"
           required
           max={last}
@@ -87,7 +87,8 @@ function RangeForm({ cameras, busy, error, onStart }: RangeFormProps) {
         />
       </div>
       <p className="text-soft">
-        The recorders are asked what they hold of these days, and what is missing here is fetched at once.
+        The recorders are asked what they hold of these days (in {zoneName(zone)}), and what is missing here is fetched at
+        once.
       </p>
       <ProblemNote error={error} />
       <Button type="submit" look="primary" busy={busy} data-testid="sync-start">

@@ -31,14 +31,14 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
     <form
       role="search"
       aria-label="Filter recordings"
-      className="panel grid grid-cols-2 gap-3 p-3 md:flex md:flex-wrap md:items-end"
+      className="panel grid grid-cols-6 gap-3 p-3 md:flex md:flex-wrap md:items-end"
       onSubmit={(event) => event.preventDefault()}
     >
       {onRelay && (
         <SelectField
           label="Site"
           value={filter.site ?? ""}
-          className="md:w-40"
+          className="col-span-3 md:w-36"
           onChange={(event) => set({ site: event.target.value || undefined, camera: undefined })}
         >
           <option value="">All sites</option>
@@ -52,7 +52,7 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
       <SelectField
         label="Camera"
         value={filter.camera ?? ""}
-        className={onRelay ? "md:w-40" : "col-span-2 md:w-44"}
+        className={onRelay ? "col-span-3 md:w-38" : "col-span-6 md:w-44"}
         onChange={(event) => set({ camera: event.target.value || undefined })}
       >
         <option value="">All cameras</option>
@@ -66,7 +66,7 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
       <SelectField
         label="Status"
         value={filter.status ?? ""}
-        className="md:w-36"
+        className="col-span-2 md:w-34"
         onChange={(event) => set({ status: (event.target.value || undefined) as RecordingStatus | undefined })}
       >
         <option value="">All</option>
@@ -79,7 +79,7 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
       <SelectField
         label="Size"
         value={filter.min ?? ""}
-        className="md:w-32"
+        className="col-span-2 md:w-28"
         onChange={(event) => set({ min: Number(event.target.value) || undefined })}
       >
         <option value="">Any</option>
@@ -92,7 +92,7 @@ export function FilterBar({ filter, onChange }: FilterBarProps) {
       <SelectField
         label="Order"
         value={filter.order ?? ""}
-        className="col-span-2 md:w-36"
+        className="col-span-2 md:w-34"
         onChange={(event) => set({ order: event.target.value === "oldest" ? "oldest" : undefined })}
       >
         <option value="">Newest first</option>
@@ -107,7 +107,7 @@ function DayField({ day, onChange }: { day: Day | undefined; onChange: (day: Day
   const { zone } = usePreferences();
   const today = dayOf(new Date(), zone);
   return (
-    <div className="col-span-2 flex items-end gap-1">
+    <div className="col-span-6 flex items-end gap-1">
       <IconButton
         icon={ChevronLeft}
         label="Day before"
@@ -119,7 +119,7 @@ function DayField({ day, onChange }: { day: Day | undefined; onChange: (day: Day
         type="date"
         max={today}
         value={day ?? ""}
-        className="min-w-0 grow md:w-44 md:grow-0"
+        className="min-w-0 grow md:w-40 md:grow-0"
         onChange={(event) => onChange(event.target.value || undefined)}
       />
       <IconButton

@@ -68,7 +68,7 @@ function Player({ recording, name }: { recording: ListedRecording; name: string 
   }
   if (!canPlayCodec(recording.video_codec)) {
     return (
-      <div className="relative aspect-video max-h-[75dvh] w-full">
+      <div className="picture relative">
         <CodecCurtain>
           <DownloadButton recording={recording} />
         </CodecCurtain>

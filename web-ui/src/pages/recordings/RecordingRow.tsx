@@ -26,9 +26,9 @@ export function RecordingRow({ recording, camera }: RecordingRowProps) {
       data-recording-id={recording.id}
       data-status={recording.status}
       className="grid grid-cols-[1fr_auto] items-center gap-x-3 border-t border-line px-4 py-2 hover:bg-raised/50
-        md:table-row md:px-0"
+        md:table-row md:h-11 md:px-0"
     >
-      <td role="cell" className={`${CELL} md:pl-4`}>
+      <td role="cell" className={`${CELL} col-span-2 md:pl-4`}>
         <Link to={`/recordings/${recording.id}`} className="font-medium hover:underline">
           <time dateTime={recording.start_utc}>{timesText(start, end, zone)}</time>
         </Link>
@@ -47,14 +47,14 @@ export function RecordingRow({ recording, camera }: RecordingRowProps) {
       <td role="cell" className={`${CELL} col-span-2 row-start-4`}>
         <Progress recording={recording} />
       </td>
-      <td role="cell" className={`${CELL} col-start-2 row-span-3 row-start-1 md:pr-2`}>
+      <td role="cell" className={`${CELL} col-start-2 row-span-2 row-start-2 md:pr-2`}>
         <RowActions recording={recording} />
       </td>
     </tr>
   );
 }
 
-const CELL = "block md:table-cell md:px-3 md:py-1.5 md:align-middle";
+const CELL = "block md:table-cell md:px-3 md:py-0.5 md:align-middle";
 
 /** What was kept, or else what the recorder says it will be. */
 function sizeText(recording: ListedRecording): string {
@@ -64,6 +64,9 @@ function sizeText(recording: ListedRecording): string {
 /** Locked or defective, in signs with their words on hover and for screen readers. */
 function Marks({ recording }: { recording: ListedRecording }) {
   const defects = recording.defects.map((defect) => defect.message).join(" ");
+  if (!recording.locked && !defects) {
+    return null;
+  }
   return (
     <span className="ml-2 inline-flex gap-1.5 align-[-3px]">
       {recording.locked && (

@@ -27,7 +27,11 @@ export function RecordingsPage() {
       <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
       {list.isPending && <Waiting />}
       {list.isSuccess && recordings.length === 0 && <NoRecordings filter={filter} />}
-      {recordings.length > 0 && <RecordingTable recordings={recordings} />}
+      {recordings.length > 0 && (
+        <div className="panel overflow-hidden">
+          <RecordingTable recordings={recordings} />
+        </div>
+      )}
       {list.hasNextPage && (
         <Button
           className="self-center"
@@ -60,7 +64,7 @@ function RecordingTable({ recordings }: { recordings: ListedRecording[] }) {
     return groups;
   }, [recordings, zone]);
   return (
-    <table role="table" aria-label="Recordings" className="panel block w-full overflow-hidden md:table">
+    <table role="table" aria-label="Recordings" className="block w-full md:table">
       <thead role="rowgroup" className="hidden text-left text-xs text-soft md:table-header-group">
         <tr role="row">
           <th role="columnheader" className="py-2 pr-3 pl-4 font-normal">

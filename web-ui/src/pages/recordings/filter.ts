@@ -59,5 +59,5 @@ export function toQuery(filter: RecordingFilter, zone: Zone): RecordingQuery {
 }
 
 function isStatus(text: string): text is RecordingStatus {
-  return text in STATUS_TEXT;
+  return Object.hasOwn(STATUS_TEXT, text);
 }

@@ -41,7 +41,6 @@ export function ClaimForm({ onDone }: { onDone: () => void }) {
         label="Claim code"
         name="code"
         required
-        autoFocus
         autoComplete="off"
         autoCapitalize="characters"
         spellCheck={false}

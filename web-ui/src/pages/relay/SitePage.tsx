@@ -85,8 +85,8 @@ function CameraRow({ camera }: { camera: ListedCamera }) {
   return (
     <li
       data-camera-id={camera.id}
-      className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-2
-        md:grid-cols-[minmax(0,1.4fr)_7rem_minmax(0,2fr)_4rem_auto]"
+      className="grid grid-cols-[1fr_auto] items-center gap-x-4 gap-y-1 px-4 py-1
+        md:grid-cols-[minmax(0,1.4fr)_8.5rem_minmax(0,2fr)_4rem_auto]"
     >
       <span className="flex min-w-0 gap-1">
         <span className="w-8 shrink-0 text-soft" title="Channel of the recorder">

@@ -1,0 +1,222 @@
+/** Made-up data for the development server: shaped like the API, with one of everything that a page must show. */
+
+const GB = 1_000_000_000;
+const MINUTE = 60_000;
+const iso = (ms) => new Date(ms).toISOString().replace(".000Z", "Z");
+const id = (n) => `01890000-0000-7000-8000-${String(n).padStart(12, "0")}`;
+
+export const now = Math.floor(Date.now() / MINUTE) * MINUTE;
+
+export const me = {
+  agent: { id: id(1), username: "admin", role: "org_admin", organisation_id: null, must_change_password: false },
+  relay: {
+    id: id(2),
+    username: "ines@harbour.example",
+    role: "org_admin",
+    organisation_id: id(3),
+    must_change_password: false,
+  },
+};
+
+export const recorders = [
+  {
+    id: id(10),
+    name: "Warehouse NVR",
+    driver: "sdk",
+    address: "192.168.1.64",
+    port: 8000,
+    username: "admin",
+    enabled: true,
+    state: "online",
+    state_reason: null,
+    last_checked_at: iso(now - 2 * MINUTE),
+    serial: "0820210412CCRRF12345678",
+    model: "DS-7608NI-K2",
+    clock_offset_ms: 2600,
+    created_at: iso(now - 9e8),
+  },
+  {
+    id: id(11),
+    name: "Gate DVR",
+    driver: "sdk",
+    address: "192.168.1.70",
+    port: 8000,
+    username: "holdfast",
+    enabled: true,
+    state: "error",
+    state_reason: "The recorder refuses the password. Edit the recorder and type the password of “holdfast” again.",
+    last_checked_at: iso(now - 7 * MINUTE),
+    serial: null,
+    model: null,
+    clock_offset_ms: null,
+    created_at: iso(now - 8e8),
+  },
+];
+
+const camera = (n, recorder, channel, name, state, codec, recordings, bytes) => ({
+  id: id(n),
+  recorder_id: recorder,
+  channel,
+  name,
+  enabled: name !== "Office",
+  state,
+  video_codec: codec,
+  held_recordings: recordings,
+  held_bytes: bytes,
+  oldest_utc: recordings ? iso(now - 20 * 86_400_000) : null,
+  newest_utc: recordings ? iso(now - 8 * MINUTE) : null,
+});
+
+export const cameras = [
+  camera(20, id(10), 1, "Loading dock", "online", "h264", 1832, 412 * GB),
+  camera(21, id(10), 2, "Cold store", "online", "hevc", 1644, 208 * GB),
+  camera(22, id(10), 3, "Office", "offline", "h264", 310, 41.5 * GB),
+  camera(23, id(11), 33, "Gate", "unknown", null, 0, 0),
+];
+
+export const sites = [
+  {
+    id: id(40),
+    organisation_id: id(3),
+    name: "Harbour warehouse",
+    appliance: "k7q2mzr4xw6tnb3d",
+    online: true,
+    tunnel_connections: 3,
+    version: "0.1.0",
+    last_seen_at: iso(now - MINUTE / 2),
+    cameras: 4,
+    held_recordings: 3786,
+    held_bytes: 661.5 * GB,
+  },
+  {
+    id: id(41),
+    organisation_id: id(3),
+    name: "Quarry",
+    appliance: "b5ahy3wnd7u2kqle",
+    online: false,
+    tunnel_connections: 0,
+    version: "0.1.0",
+    last_seen_at: iso(now - 3.2 * 86_400_000),
+    cameras: 0,
+    held_recordings: 0,
+    held_bytes: 0,
+  },
+];
+
+const base = {
+  stated_bytes: 128_400_000,
+  received_bytes: 128_400_000,
+  progress_percent: 100,
+  kept_bytes: 127_900_000,
+  digest: "9f2c".repeat(16),
+  source_digest: "41ab".repeat(16),
+  audio_codec: "aac",
+  width: 1920,
+  height: 1080,
+  clock_offset_ms: 2600,
+  defects: [],
+  locked: false,
+  attempts: 1,
+  failure: null,
+  next_attempt_at: null,
+  eviction_cause: null,
+};
+
+const fetched = { kept_bytes: null, digest: null, source_digest: null, width: null, height: null };
+
+/** What differs from a completed recording, for the rows where something does. */
+const special = {
+  0: { ...fetched, status: "pending", received_bytes: 0, progress_percent: 0, attempts: 0, video_codec: null },
+  1: { ...fetched, status: "downloading", received_bytes: 53_900_000, progress_percent: 42 },
+  3: {
+    ...fetched,
+    status: "failed",
+    received_bytes: 8_100_000,
+    progress_percent: 6,
+    attempts: 3,
+    failure: "The recorder closed the connection after 8.1 MB.",
+    next_attempt_at: iso(now + 12 * MINUTE),
+  },
+  4: { locked: true },
+  7: { defects: [{ kind: "short", message: "Covers 4:12 of the 5:00 minutes that the recorder claimed." }] },
+  130: { status: "evicted", eviction_cause: "retention" },
+};
+
+export const recordings = Array.from({ length: 132 }, (_, n) => {
+  const which = cameras[n % 3 === 2 ? 1 : 0];
+  const start = now - (Math.floor(n / 2) + 2) * 5 * MINUTE;
+  return {
+    ...base,
+    id: id(1000 + n),
+    camera_id: which.id,
+    status: "completed",
+    start_utc: iso(start),
+    end_utc: iso(start + 5 * MINUTE),
+    recorder_start: iso(start + 3_600_000).replace("Z", ""),
+    source_name: `ch0${which.channel}_${String(n).padStart(6, "0")}`,
+    video_codec: which.video_codec,
+    updated_at: iso(start + 6 * MINUTE),
+    ...special[n],
+  };
+});
+
+export const storage = {
+  volumes: [
+    {
+      name: "main",
+      path: "/var/lib/holdfast/footage",
+      held_bytes: 661.5 * GB,
+      budget_bytes: 900 * GB,
+      free_bytes: 310 * GB,
+      total_bytes: 1000 * GB,
+      floor_bytes: 20 * GB,
+    },
+    {
+      name: "usb",
+      path: "/media/usb-archive",
+      held_bytes: 118 * GB,
+      budget_bytes: null,
+      free_bytes: 4 * GB,
+      total_bytes: 128 * GB,
+      floor_bytes: 5 * GB,
+    },
+  ],
+};
+
+export const system = {
+  appliance: "k7q2mzr4xw6tnb3d",
+  version: "0.1.0",
+  uptime_s: 268_400,
+  claim: {
+    state: "waiting",
+    code: "HKTW-4729",
+    code_expires_at: iso(now + 14 * MINUTE),
+    relay_url: "https://relay.example:8443",
+    connected: false,
+    site_name: null,
+    failure: null,
+  },
+  sdk_folder: "/opt/holdfast/sdk",
+  sdk_problem: null,
+};
+
+export const sdkProblem =
+  "libhcnetsdk.so is not in /opt/holdfast/sdk. Copy the folder “lib” of the vendor's SDK for Linux (x86_64) there.";
+
+export const recorderTest = {
+  ok: true,
+  steps: [
+    { name: "Reach", ok: true, message: "192.168.1.64:8000 answers." },
+    { name: "Log in", ok: true, message: "Logged in as admin." },
+    { name: "Channels", ok: true, message: "3 channels, 2 of them connected." },
+    { name: "Clock", ok: true, message: "2.6 s fast; taken into account." },
+  ],
+};
+
+export const failedTest = {
+  ok: false,
+  steps: [
+    { name: "Reach", ok: true, message: "192.168.1.64:8000 answers." },
+    { name: "Log in", ok: false, message: "The recorder refuses the password. 4 attempts are left before it locks." },
+  ],
+};

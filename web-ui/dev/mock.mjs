@@ -1,0 +1,299 @@
+/**
+ * Development only: serves the built page with made-up data, under the content security policy of the programs.
+ *
+ *   node dev/mock.mjs agent|relay [fresh|empty|no-sdk|offline] [port]
+ *
+ * Any password but "wrong" logs in. Video is cut from the fixture film by ffmpeg into a temporary directory.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import * as data from "./data.mjs";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const FILM = join(HERE, "../../hw-fixtures/bigbuckbunny/bigbuckbunny.mp4");
+
+export const POLICY =
+  "default-src 'self'; img-src 'self'; media-src 'self' blob:; worker-src blob:; style-src 'self'; " +
+  "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'";
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".m3u8": "application/vnd.apple.mpegurl",
+  ".mp4": "video/mp4",
+  ".m4s": "video/mp4",
+};
+
+/** Starts the server; `close` also ends ffmpeg and removes the video. */
+export async function serve(program, scene = "full", port = 0) {
+  const media = mkdtempSync(join(tmpdir(), "holdfast-mock-"));
+  makeVod(media);
+  const world = { program, scene, media, live: null, setupNeeded: scene === "fresh", mustChange: false };
+  const server = createServer((request, response) => {
+    const url = new URL(request.url, "http://mock");
+    response.setHeader("Content-Security-Policy", POLICY);
+    if (url.pathname.startsWith("/api/v1/")) {
+      void answerApi(world, request, response, url);
+    } else {
+      sendPage(program, response, url.pathname);
+    }
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    world,
+    async close() {
+      if (world.live) {
+        world.live.kill("SIGKILL");
+        await once(world.live, "exit");
+      }
+      server.closeAllConnections();
+      server.close();
+      rmSync(media, { recursive: true, force: true });
+    },
+  };
+}
+
+function makeVod(media) {
+  execFileSync("ffmpeg", [
+    ...["-loglevel", "error", "-i", FILM, "-c", "copy", "-f", "hls", "-hls_playlist_type", "vod"],
+    ...["-hls_segment_type", "fmp4", "-hls_flags", "single_file+program_date_time", "-hls_time", "2"],
+    join(media, "vod.m3u8"),
+  ]);
+}
+
+/** The film as if it were a camera, over and over. */
+function startLive(world) {
+  world.live ??= spawn("ffmpeg", [
+    ...["-loglevel", "error", "-re", "-stream_loop", "-1", "-i", FILM, "-c", "copy", "-f", "hls"],
+    ...["-hls_segment_type", "fmp4", "-hls_time", "2", "-hls_list_size", "6"],
+    ...["-hls_flags", "delete_segments+program_date_time", join(world.media, "live.m3u8")],
+  ]);
+}
+
+function sendPage(program, response, path) {
+  const dist = join(HERE, "../dist", program);
+  const file = join(dist, normalize(path));
+  sendFile(response, existsSync(file) && statSync(file).isFile() ? file : join(dist, "index.html"));
+}
+
+function sendFile(response, file, range) {
+  const size = statSync(file).size;
+  response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
+  const asked = /^bytes=(\d+)-(\d*)$/.exec(range ?? "");
+  const start = asked ? Number(asked[1]) : 0;
+  const end = asked?.[2] ? Number(asked[2]) : size - 1;
+  if (asked) {
+    response.writeHead(206, { "Content-Range": `bytes ${start}-${end}/${size}`, "Content-Length": end - start + 1 });
+  }
+  createReadStream(file, { start, end }).pipe(response);
+}
+
+function sendJson(response, body, status = 200, headers = {}) {
+  response.writeHead(status, { "Content-Type": "application/json", ...headers });
+  response.end(body === undefined ? "" : JSON.stringify(body));
+}
+
+function refuse(response, status, code, message) {
+  const error = { code, message, timestamp: new Date().toISOString(), requestId: "01JBX5Q4ZP9W" };
+  sendJson(response, { success: false, error }, status);
+}
+
+async function readBody(request) {
+  const chunks = [];
+  for await (const chunk of request) {
+    chunks.push(chunk);
+  }
+  return chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+}
+
+const SESSION = ["hf_session=1; HttpOnly; SameSite=Strict; Path=/", "hf_csrf=mock; SameSite=Strict; Path=/"];
+
+async function answerApi(world, request, response, url) {
+  const route = `${request.method} ${url.pathname.slice("/api/v1".length)}`;
+  const cookies = request.headers.cookie ?? "";
+  const body = request.method === "GET" ? {} : await readBody(request);
+  const me = { ...data.me[world.program], must_change_password: world.mustChange };
+  const logIn = () => sendJson(response, { expires_in_s: 900, user: me }, 200, { "Set-Cookie": SESSION });
+
+  if (route === "GET /setup") {
+    return sendJson(response, { needed: world.setupNeeded, appliance: data.system.appliance });
+  }
+  if (route === "POST /setup") {
+    world.setupNeeded = false;
+    return logIn();
+  }
+  if (route === "POST /auth/login") {
+    return body.password === "wrong"
+      ? refuse(response, 401, "AUTH_CREDENTIALS_INVALID", "User name or password is wrong.")
+      : logIn();
+  }
+  if (!cookies.includes("hf_session=1")) {
+    return refuse(response, 401, "AUTH_TOKEN_MISSING", "Log in first.");
+  }
+  if (request.method !== "GET" && request.headers["x-csrf-token"] !== "mock") {
+    return refuse(response, 403, "AUTH_INSUFFICIENT_PERMISSIONS", "The X-CSRF-Token header is missing.");
+  }
+  if (route === "POST /auth/logout") {
+    return sendJson(response, undefined, 200, { "Set-Cookie": "hf_session=; Max-Age=0; Path=/" });
+  }
+  if (route === "POST /auth/password") {
+    world.mustChange = false;
+    return sendJson(response, {});
+  }
+  if (route === "GET /auth/me") {
+    return sendJson(response, me);
+  }
+  if (route === "GET /events") {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    return response.write(": hello\n\n");
+  }
+  return answerResource(world, route, request, response, url, body);
+}
+
+/** On the relay everything also names its site. */
+function listed(world, items) {
+  return world.program === "relay" ? items.map((item) => ({ ...item, site_id: data.sites[0].id })) : items;
+}
+
+function page(items) {
+  return { items, next_cursor: null };
+}
+
+async function answerResource(world, route, request, response, url, body) {
+  const bare = world.scene === "empty" || (world.scene === "fresh" && !world.recorder);
+  const [, , noun, key, verb] = /^(\w+) \/(\w+)\/?([^/]*)\/?(.*)$/.exec(route) ?? [];
+  const json = (value) => sendJson(response, value);
+  const one = (items) => items.find((item) => item.id === key);
+  switch (noun) {
+    case "system":
+      return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
+    case "storage":
+      return json(data.storage);
+    case "sites":
+      return json(page(bare ? [] : data.sites));
+    case "appliances":
+      return body.code === "WRONG"
+        ? refuse(response, 404, "NOT_FOUND", "No appliance shows this code. Codes change every 15 minutes: look again.")
+        : json({ ...data.sites[0], name: body.site_name });
+    case "recorders":
+      if (verb === "test") {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const ok = world.scene !== "no-sdk";
+        world.recorder = ok;
+        return json(ok ? data.recorderTest : data.failedTest);
+      }
+      if (request.method !== "GET") {
+        return json({ ...data.recorders[0], ...body });
+      }
+      return json(page(bare ? [] : data.recorders));
+    case "cameras":
+      if (verb === "stream/hls") {
+        if (world.scene === "offline") {
+          return refuse(
+            response,
+            429,
+            "CONCURRENT_LIMIT_EXCEEDED",
+            "The recorder already sends 4 live streams, its limit. Close one and try again.",
+          );
+        }
+        startLive(world);
+        return json({ url: `/api/v1/live/${key}/index.m3u8` });
+      }
+      if (request.method !== "GET") {
+        return json({ ...one(data.cameras), ...body });
+      }
+      return json(page(bare || url.searchParams.get("site") === data.sites[1].id ? [] : listed(world, data.cameras)));
+    case "recordings":
+      if (verb === "download") {
+        response.setHeader("Content-Disposition", 'attachment; filename="loading-dock.mp4"');
+        return sendFile(response, FILM, request.headers.range);
+      }
+      if (verb === "lock") {
+        one(data.recordings).locked = body.locked;
+        return json(one(data.recordings));
+      }
+      return json(key ? listed(world, [one(data.recordings)])[0] : recordingPage(world, bare, url.searchParams));
+    case "sync":
+      return json(syncJob(body));
+    case "playback":
+      return sendPlayback(world, request, response, verb, url.searchParams.get("from"));
+    case "live":
+      return sendLive(world, request, response, verb);
+    default:
+      return refuse(response, 404, "NOT_FOUND", `There is no ${route}.`);
+  }
+}
+
+function recordingPage(world, bare, query) {
+  const wanted = (bare ? [] : data.recordings).filter(
+    (recording) =>
+      (!query.get("camera") || recording.camera_id === query.get("camera")) &&
+      (!query.get("status") || recording.status === query.get("status")) &&
+      (!query.get("from") || Date.parse(recording.end_utc) > Date.parse(query.get("from"))) &&
+      (!query.get("to") || Date.parse(recording.start_utc) < Date.parse(query.get("to"))) &&
+      recording.stated_bytes >= Number(query.get("min_bytes") ?? 0),
+  );
+  const ordered = query.get("order") === "oldest" ? wanted.toReversed() : wanted;
+  const start = Number(query.get("cursor") ?? 0);
+  const end = start + Number(query.get("limit") ?? 50);
+  return { items: listed(world, ordered.slice(start, end)), next_cursor: end < ordered.length ? String(end) : null };
+}
+
+function syncJob(body) {
+  return {
+    id: "01890000-0000-7000-8000-000000009000",
+    camera_id: null,
+    from_utc: body.from_utc ?? new Date(data.now - 86_400_000).toISOString(),
+    to_utc: body.to_utc ?? new Date(data.now).toISOString(),
+    state: "downloading",
+    found: 214,
+    completed: 96,
+    failed: 1,
+    progress_percent: 45,
+    failure: null,
+    created_at: new Date(data.now).toISOString(),
+  };
+}
+
+/** The same film for every recording, dated as was asked. */
+function sendPlayback(world, request, response, file, from) {
+  if (file !== "index.m3u8") {
+    return sendFile(response, join(world.media, "vod.m4s"), request.headers.range);
+  }
+  let next = Date.parse(from ?? "") || data.now;
+  let at = next;
+  const playlist = readFileSync(join(world.media, "vod.m3u8"), "utf8")
+    .replaceAll(/#EXTINF:([\d.]+)|#EXT-X-PROGRAM-DATE-TIME:.*/g, (line, length) => {
+      if (length) {
+        at = next;
+        next += Number(length) * 1000;
+        return line;
+      }
+      return `#EXT-X-PROGRAM-DATE-TIME:${new Date(at).toISOString()}`;
+    });
+  response.writeHead(200, { "Content-Type": TYPES[".m3u8"] });
+  response.end(playlist);
+}
+
+function sendLive(world, request, response, file) {
+  const path = join(world.media, file === "index.m3u8" ? "live.m3u8" : file);
+  return existsSync(path)
+    ? sendFile(response, path, request.headers.range)
+    : refuse(response, 503, "STREAM_NODE_UNAVAILABLE", "The stream is starting. Try again in a moment.");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [program = "agent", scene = "full", port = "4173"] = process.argv.slice(2);
+  const { url, close } = await serve(program, scene, Number(port));
+  console.log(`${program}, scene "${scene}": ${url}`);
+  process.on("SIGINT", () => void close().then(() => process.exit()));
+}

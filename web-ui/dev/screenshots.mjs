@@ -1,0 +1,252 @@
+/**
+ * Development only: walks through every page in Chromium and keeps a picture of each, so that a change can be looked at.
+ *
+ *   node dev/screenshots.mjs [folder] [only]
+ *
+ * Fails on script errors, violations of the content security policy, requests to elsewhere and accessibility violations.
+ */
+import axe from "axe-core";
+import { mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+import * as data from "./data.mjs";
+import { serve } from "./mock.mjs";
+
+const folder = process.argv[2] ?? join(tmpdir(), "holdfast-screenshots");
+const only = process.argv[3] ?? "";
+mkdirSync(folder, { recursive: true });
+
+const LOOKS = [
+  { name: "desktop-dark", viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
+  { name: "desktop-light", viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  { name: "phone-dark", viewport: { width: 390, height: 844 }, colorScheme: "dark", hasTouch: true, isMobile: true },
+  { name: "phone-light", viewport: { width: 390, height: 844 }, colorScheme: "light", hasTouch: true, isMobile: true },
+];
+
+const PASSWORD = "correct horse battery";
+const H264 = data.recordings.find((r) => r.status === "completed" && r.video_codec === "h264" && r.locked);
+const HEVC = data.recordings.find((r) => r.status === "completed" && r.video_codec === "hevc");
+const FAILED = data.recordings.find((r) => r.status === "failed");
+
+const goto = (path) => (page, url) => page.goto(url + path);
+const logIn = async (page, url) => {
+  await page.goto(url);
+  await page.getByLabel(/User name|E-mail/).fill("admin");
+  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await page.getByTestId("account-menu").waitFor();
+};
+const playing = (page) => page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.5);
+const fillRecorder = async (page) => {
+  await page.getByLabel("Name", { exact: true }).fill("Warehouse NVR");
+  await page.getByLabel("Address").fill("192.168.1.64");
+  await page.getByLabel("Password on the recorder").fill("secret");
+};
+
+/** Each stroll: a program in a scene, then one picture after each step. */
+const STROLLS = [
+  {
+    name: "agent-setup",
+    program: "agent",
+    scene: "fresh",
+    steps: {
+      password: async (page, url) => {
+        await page.goto(url);
+        await page.getByLabel("New password", { exact: true }).fill("short");
+        await page.getByLabel("New password again").fill("shor");
+      },
+      recorder: async (page) => {
+        await page.getByLabel("New password", { exact: true }).fill(PASSWORD);
+        await page.getByLabel("New password again").fill(PASSWORD);
+        await page.getByRole("button", { name: "Set the password" }).click();
+        await page.getByTestId("recorder-form").waitFor();
+      },
+      fetching: async (page) => {
+        await fillRecorder(page);
+        await page.getByTestId("recorder-save").click();
+        await page.getByText(/cameras? found/).waitFor();
+      },
+      done: async (page) => {
+        await page.getByTestId("setup-done").click();
+        await page.getByTestId("account-menu").waitFor();
+      },
+    },
+  },
+  {
+    name: "agent",
+    program: "agent",
+    steps: {
+      login: async (page, url) => {
+        await page.goto(url);
+        await page.getByLabel("Password").fill("wrong");
+        await page.getByRole("button", { name: "Log in" }).click();
+        await page.getByRole("alert").waitFor();
+      },
+      overview: logIn,
+      menu: async (page) => page.getByTestId("account-menu").click(),
+      sync: async (page, url) => {
+        await page.goto(url);
+        await page.getByTestId("sync").click();
+        await page.getByTestId("sync-form").waitFor();
+      },
+      syncing: async (page) => page.getByTestId("sync-start").click(),
+      delete: async (page, url) => {
+        await page.goto(url);
+        await page.getByTestId("recorder-delete").first().click();
+      },
+      recordings: goto("/recordings"),
+      filtered: goto(`/recordings?status=evicted&day=2020-01-02`),
+      player: async (page, url) => {
+        await page.goto(`${url}/recordings/${H264.id}`);
+        await playing(page);
+      },
+      hevc: goto(`/recordings/${HEVC.id}`),
+      failed: goto(`/recordings/${FAILED.id}`),
+      livegrid: goto("/live"),
+      live: async (page) => {
+        await page.getByTestId("live-start").first().click();
+        await playing(page);
+      },
+      system: goto("/system"),
+      missing: goto("/nowhere"),
+    },
+  },
+  {
+    name: "agent-no-sdk",
+    program: "agent",
+    scene: "no-sdk",
+    steps: {
+      overview: logIn,
+      test: async (page) => {
+        await page.getByTestId("recorder-add").click();
+        await fillRecorder(page);
+        await page.getByTestId("recorder-save").click();
+        await page.getByTestId("test-result").waitFor();
+      },
+    },
+  },
+  { name: "agent-empty", program: "agent", scene: "empty", steps: { overview: logIn, recordings: goto("/recordings"), live: goto("/live") } },
+  {
+    name: "agent-limit",
+    program: "agent",
+    scene: "offline",
+    steps: {
+      overview: logIn,
+      live: async (page, url) => {
+        await page.goto(`${url}/live`);
+        await page.getByTestId("live-start").first().click();
+        await page.getByTestId("play-failure").waitFor();
+      },
+    },
+  },
+  {
+    name: "relay",
+    program: "relay",
+    steps: {
+      login: goto("/"),
+      sites: logIn,
+      claim: async (page) => page.getByTestId("claim-open").click(),
+      site: goto(`/sites/${data.sites[0].id}`),
+      offline: goto(`/sites/${data.sites[1].id}`),
+      recordings: goto("/recordings"),
+      player: async (page, url) => {
+        await page.goto(`${url}/recordings/${H264.id}`);
+        await playing(page);
+      },
+      live: goto("/live"),
+    },
+  },
+  {
+    name: "relay-first",
+    program: "relay",
+    scene: "empty",
+    before: (world) => (world.mustChange = true),
+    steps: {
+      password: async (page, url) => {
+        await page.goto(url);
+        await page.getByLabel("E-mail").fill("admin@example.org");
+        await page.getByLabel("Password").fill(PASSWORD);
+        await page.getByRole("button", { name: "Log in" }).click();
+        await page.getByTestId("password-form").waitFor();
+      },
+      sites: async (page) => {
+        await page.getByLabel("Current password").fill(PASSWORD);
+        await page.getByLabel("New password", { exact: true }).fill(`${PASSWORD}!`);
+        await page.getByLabel("New password again").fill(`${PASSWORD}!`);
+        await page.getByRole("button", { name: "Change password" }).click();
+        await page.getByTestId("account-menu").waitFor();
+      },
+    },
+  },
+];
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: [
+    ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+    ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
+  ],
+});
+const complaints = new Set();
+
+for (const look of LOOKS) {
+  for (const stroll of STROLLS.filter(({ name }) => `${name} ${look.name}`.includes(only))) {
+    await walk(stroll, look);
+  }
+}
+await browser.close();
+complaints.forEach((complaint) => console.error(complaint));
+console.log(`${folder}: ${complaints.size} complaints`);
+process.exitCode = complaints.size ? 1 : 0;
+
+async function walk(stroll, { name: look, ...context }) {
+  const server = await serve(stroll.program, stroll.scene);
+  stroll.before?.(server.world);
+  const page = await browser.newPage({ ...context, timezoneId: "Europe/Berlin", locale: "en-GB" });
+  page.setDefaultTimeout(15_000);
+  let place = stroll.name;
+  const complain = (text) => complaints.add(`${place} (${look}): ${text}`);
+  page.on("pageerror", (error) => complain(error.message));
+  page.on("console", (message) => {
+    // A refused request is part of some strolls and shown on the page.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      complain(message.text());
+    }
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(server.url) && !request.url().startsWith("blob:")) {
+      complain(`asks ${request.url()}`);
+    }
+  });
+  for (const [step, act] of Object.entries(stroll.steps)) {
+    place = `${stroll.name}-${step}`;
+    try {
+      await act(page, server.url);
+      await page.waitForTimeout(500);
+      await page.screenshot({ path: join(folder, `${place}-${look}.png`) });
+      await inspect(page, complain);
+    } catch (error) {
+      complain(error.message.split("\n")[0]);
+      await page.screenshot({ path: join(folder, `${place}-${look}-stuck.png`) });
+    }
+  }
+  await page.close();
+  await server.close();
+}
+
+/** What a screen reader or a narrow screen would stumble over. */
+async function inspect(page, complain) {
+  // A phone would make its viewport wider and everything smaller.
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  if (width > page.viewportSize().width) {
+    complain("is wider than the screen");
+  }
+  // Evaluated through the debugger, which the content security policy does not bind.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  for (const { id, help, nodes } of violations) {
+    complain(`${id}: ${help}: ${nodes[0].html.slice(0, 160)}`);
+  }
+}

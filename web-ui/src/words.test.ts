@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+
+import type { ListedRecording } from "./api/types";
+import { bytesText, clockOffsetText, codecText, count, unavailableText } from "./words";
+
+it("writes bytes with three digits", () => {
+  const texts = [0, 999, 1000, 9_949, 99_499, 999_499, 999_500, 1_500_000_000, 9.9e14].map(bytesText);
+  expect(texts).toEqual(["0 B", "999 B", "1.00 kB", "9.95 kB", "99.5 kB", "999 kB", "1.00 MB", "1.50 GB", "990 TB"]);
+});
+
+it("counts", () => {
+  expect([count(1, "camera"), count(0, "camera"), count(1832, "recording")]).toEqual([
+    "1 camera",
+    "0 cameras",
+    "1,832 recordings",
+  ]);
+});
+
+it("names codecs as people do", () => {
+  expect(["hevc", "h264", "vp9", null].map(codecText)).toEqual(["H.265", "H.264", "VP9", "unknown"]);
+});
+
+it("says which way a clock is wrong", () => {
+  expect([300, 2600, -40_000, 3_600_000].map(clockOffsetText)).toEqual(["in step", "2.6 s fast", "40 s slow", "60 min fast"]);
+});
+
+it("says why a recording cannot be played", () => {
+  const recording = (part: Partial<ListedRecording>) => unavailableText(part as ListedRecording);
+  expect(recording({ status: "completed" })).toBeNull();
+  expect(recording({ status: "downloading", progress_percent: 42 })).toBe("Being fetched: 42 %.");
+  expect(recording({ status: "failed", failure: "No answer." })).toBe("No answer.");
+  expect(recording({ status: "evicted", eviction_cause: "deleted" })).toBe("No longer held: deleted by a person.");
+});
