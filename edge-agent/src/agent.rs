@@ -1,1 +1,110 @@
 //! Wires everything in one readable list; starts, watches and joins the tasks; drains in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use base::clock::Clock;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::{self, App};
+use crate::config::Config;
+use crate::host::identity::Identity;
+use crate::host::watchdog;
+use crate::tasks::{Ended, Floor, Tasks};
+
+/// Why the agent stopped although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It could not start.
+    #[error("{0:#}")]
+    Start(#[from] anyhow::Error),
+    /// A part of it ended.
+    #[error("{0}; the agent ends, so that it is started afresh")]
+    Ended(#[from] Ended),
+}
+
+/// Runs the agent until it is told to stop.
+pub async fn run(config: Config) -> Result<(), AgentError> {
+    let stop = base::shutdown::on_signals().context("listen for signals")?;
+    let mut tasks = Tasks::new();
+    start(&config, &tasks).await?;
+    let outcome = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = tasks.first_end() => Err(ended),
+    };
+    watchdog::stopping();
+    tasks.stop().await;
+    base::durable::remove_if_there(&config.state.address_file())
+        .context("remove the announced address")?;
+    tracing::info!("Stopped");
+    Ok(outcome?)
+}
+
+async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let state = &config.state;
+    base::durable::create_dir_all(&state.folder)
+        .with_context(|| format!("make the state folder {}", state.folder.display()))?;
+    // Who we are, and what opens the stored passwords.
+    let identity = Identity::open(&state.identity_key())?;
+    tracing::info!(appliance = %identity.appliance, version = env!("CARGO_PKG_VERSION"), "Starting");
+    let schema = base::sqlite::Schema {
+        name: "catalog",
+        create: include_str!("catalog/schema.sql"),
+        upgrades: &[],
+    };
+    let db = base::sqlite::Database::open(&state.folder.join("catalog.sqlite"), &schema, 4)?;
+    let (_membership, membership_rx) = watch::channel(None);
+    let (ready, ready_rx) = watch::channel(false);
+    let app = App::new(api::Parts {
+        appliance: identity.appliance.clone(),
+        clock,
+        people: crate::catalog::people::People::new(db),
+        membership: membership_rx,
+        ready: ready_rx,
+        attempts: Default::default(),
+    });
+
+    // The page answers from here on, whatever start-up still has to do.
+    let listener = listen(config).await?;
+    let bound = listener.local_addr().context("ask for the bound address")?;
+    let router = api::router::router(app.clone());
+    let door = tasks.stop_of(Floor::Door);
+    tasks.spawn(Floor::Door, "lan-api", async move {
+        api::serve::serve_lan(listener, router, door).await;
+        Ok::<_, std::convert::Infallible>(())
+    });
+    announce(&state.address_file(), bound)?;
+
+    ready.send_replace(true);
+    watchdog::ready();
+    Ok(())
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let address = config.api.listen;
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "listen on {address} ([api] listen): is another program there? `ss -ltnp` shows which"
+        )
+    })
+}
+
+/// Says where the page is, for people in the journal and for programs in a file.
+fn announce(file: &Path, bound: SocketAddr) -> anyhow::Result<()> {
+    // An address that means "all of them" is of no use to somebody who wants to connect from here.
+    let here = match bound.ip().is_unspecified() {
+        true => SocketAddr::from(([127, 0, 0, 1], bound.port())),
+        false => bound,
+    };
+    let text = json!({ "api": format!("http://{here}"), "listen": bound.to_string() });
+    let folder = file.parent().context("the address file has a folder")?;
+    base::durable::create_dir_all(folder)
+        .and_then(|()| base::durable::replace(file, text.to_string().as_bytes(), 0o644))
+        .with_context(|| format!("write {}", file.display()))?;
+    tracing::info!(address = %bound, "The page is served");
+    Ok(())
+}

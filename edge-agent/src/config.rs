@@ -131,3 +131,59 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
             .to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(Path::new("/etc/holdfast/agent.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_a_good_file() {
+        let config = Config::parse(Path::new("x"), "").unwrap();
+        assert_eq!(config.api.listen.port(), 8080);
+        assert_eq!(config.state.folder, Path::new("/var/lib/holdfast"));
+    }
+
+    #[test]
+    fn a_mistyped_key_is_shown_with_file_line_section_and_what_may_stand_there() {
+        let message = refused("[state]\nfolder = \"/x\"\n\n[api]\nlissten = \"0.0.0.0:80\"\n");
+        assert_eq!(
+            message,
+            "/etc/holdfast/agent.toml, line 5: unknown field `lissten`, expected `listen` in [api]\n    \
+             lissten = \"0.0.0.0:80\"\nCorrect this line and start again."
+        );
+        let section = refused("[apii]\nlisten = \"0.0.0.0:80\"\n");
+        assert!(
+            section.contains("line 1: unknown field `apii`"),
+            "{section}"
+        );
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_kind_is_shown_too() {
+        for (text, hint) in [
+            (
+                "[api]\nlisten = 8080",
+                "line 2: invalid type: integer `8080`",
+            ),
+            ("[api]\nlisten = \"8080\"", "line 2: invalid socket address"),
+            ("[api\n", "line 1: "),
+            ("[api]\nlisten = ", "line 2: "),
+        ] {
+            let message = refused(text);
+            assert!(message.contains(hint), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        let path = Path::new("/nowhere/agent.toml");
+        let message = Config::load(Some(path)).unwrap_err().to_string();
+        assert!(message.contains("/nowhere/agent.toml"), "{message}");
+    }
+}

@@ -23,15 +23,30 @@ mod report;
 #[allow(unsafe_code)] // the one place: the vendor's library, inside the worker process
 mod sdk;
 mod secrets;
+mod tasks;
 mod uplink;
 mod verify;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+use config::Config;
+
+/// The codes that the program ends with, beside 0 and [`base::shutdown::EXIT_IMPATIENT`].
+mod exit {
+    /// It could not do what was asked, or a part of it failed; the last lines of the journal say why.
+    pub const FAILURE: u8 = 1;
+    /// The command line or the configuration is wrong: starting again changes nothing.
+    pub const USAGE: u8 = 2;
+}
 
 /// Finds the footage of a recorder, keeps it, and serves it.
+///
+/// Ends with 0 when told to stop, 1 after a failure, 2 when the command line or the configuration is wrong, 3 when
+/// `check` found something, 130 when told to stop twice.
 #[derive(Debug, Parser)]
 #[command(name = "edge-agent", version)]
 struct Cli {
@@ -41,6 +56,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the agent until SIGTERM or SIGINT; a second signal ends it at once.
+    Run(ConfigFile),
+    /// Prints the OpenAPI document of the API.
+    Openapi,
     /// Hosts the vendor's library for one recorder; started by the agent itself.
     #[command(hide = true)]
     SdkWorker,
@@ -53,10 +72,71 @@ enum Command {
     },
 }
 
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration; without this, /etc/holdfast/agent.toml if it is there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Run(file) => with_config(&file, run),
+        Command::Openapi => print_openapi(),
         Command::SdkWorker => sdk::worker_main::run(),
         Command::Guard { args } => exit_code(base::child::guard_main(args)),
+    }
+}
+
+/// Reads the configuration completely before anything is opened or bound.
+fn with_config(file: &ConfigFile, command: fn(Config) -> ExitCode) -> ExitCode {
+    match Config::load(file.config.as_deref()) {
+        Ok(config) => command(config),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(exit::USAGE)
+        }
+    }
+}
+
+fn run(config: Config) -> ExitCode {
+    base::tracing_setup::init();
+    base::tls::install_provider();
+    // Catalog, keys and footage are nobody else's to read.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o027));
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "The threads of the agent cannot be started");
+            return ExitCode::from(exit::FAILURE);
+        }
+    };
+    let outcome = runtime.block_on(agent::run(config));
+    // Blocking work that nobody waits for any more (a measurement, a hash) must not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "The agent ends");
+            ExitCode::from(exit::FAILURE)
+        }
+    }
+}
+
+fn print_openapi() -> ExitCode {
+    match api::router::document().to_pretty_json() {
+        Ok(text) => {
+            use std::io::Write;
+            let written = writeln!(std::io::stdout(), "{text}");
+            written.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
