@@ -61,7 +61,7 @@ impl Tasks {
         };
         let outcome = match first {
             Some(ended) if !shutdown.is_cancelled() => {
-                let ended = self.describe(ended, "it returned");
+                let ended = self.describe(ended);
                 tracing::error!(
                     task = ended.name,
                     reason = ended.why,
@@ -80,7 +80,7 @@ impl Tasks {
         let joined = tokio::time::timeout(patience, async {
             while let Some(ended) = self.running.join_next_with_id().await {
                 let failed = !matches!(ended, Ok((_, Ok(()))));
-                let ended = self.describe(ended, "it returned");
+                let ended = self.describe(ended);
                 if failed {
                     tracing::warn!(task = ended.name, reason = ended.why, "A task ended badly");
                 }
@@ -96,13 +96,9 @@ impl Tasks {
         self.running.shutdown().await;
     }
 
-    fn describe(
-        &self,
-        ended: Result<(Id, anyhow::Result<()>), JoinError>,
-        done: &str,
-    ) -> TaskEnded {
+    fn describe(&self, ended: Result<(Id, anyhow::Result<()>), JoinError>) -> TaskEnded {
         let (id, why) = match ended {
-            Ok((id, Ok(()))) => (id, done.to_owned()),
+            Ok((id, Ok(()))) => (id, "it returned".to_owned()),
             Ok((id, Err(error))) => (id, format!("{error:#}")),
             Err(panic) => (panic.id(), panic.to_string()),
         };

@@ -59,9 +59,7 @@ pub struct Tunnel {
     pub listen: SocketAddr,
     /// Port that appliances are told; default: the one that is listened on (another behind a port forward).
     pub public_port: Option<u16>,
-    /// Most TLS handshakes under way at once.
-    pub handshakes_max: usize,
-    /// Most connections held for one appliance.
+    /// Most connections of one appliance.
     pub connections_per_appliance_max: usize,
 }
 
@@ -128,8 +126,8 @@ impl Default for Tunnel {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 8444)),
             public_port: None,
-            handshakes_max: 64,
-            connections_per_appliance_max: 128,
+            // 64 of its pool, and some that it has not noticed to be closed.
+            connections_per_appliance_max: 80,
         }
     }
 }
@@ -268,7 +266,6 @@ impl Config {
         for (key, value) in [
             ("[web] handshakes_max", web.handshakes_max),
             ("[web] connections_max", web.connections_max),
-            ("[tunnel] handshakes_max", self.tunnel.handshakes_max),
             (
                 "[tunnel] connections_per_appliance_max",
                 self.tunnel.connections_per_appliance_max,

@@ -11,7 +11,6 @@ mod claim;
 mod config;
 mod fleet;
 mod identity;
-mod index;
 mod ingest;
 mod mqtt;
 mod pki;
@@ -21,12 +20,16 @@ mod tenancy;
 mod tunnel;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use base::clock::Clock;
+use clap::{Parser, Subcommand, ValueEnum};
+use wire::resource::Role;
 
 use crate::config::Config;
+use crate::store::Store;
+use crate::tenancy::NewPerson;
 
 /// The relay stopped because something failed while it ran or started.
 const EXIT_FAILED: u8 = 1;
@@ -50,6 +53,22 @@ enum Command {
         #[arg(long, default_value = config::PATH)]
         config: PathBuf,
     },
+    /// Prints the OpenAPI document of the API.
+    Openapi,
+    /// Adds a person and prints the password to tell them; it must be changed at the first login.
+    AddUser {
+        /// The configuration file.
+        #[arg(long, default_value = config::PATH)]
+        config: PathBuf,
+        /// Login name, an e-mail address by custom.
+        username: String,
+        /// What the person may do.
+        #[arg(long, value_enum)]
+        role: RoleName,
+        /// Name of the organisation; made if it is not there. Not for super admins.
+        #[arg(long)]
+        organisation: Option<String>,
+    },
     /// How the program starts its children; not for people.
     #[command(name = base::child::GUARD, hide = true)]
     Guard {
@@ -58,9 +77,51 @@ enum Command {
     },
 }
 
+/// Roles of people.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    /// Runs the relay; sees every organisation.
+    SuperAdmin,
+    /// Everything within one organisation.
+    OrgAdmin,
+    /// Views, downloads, syncs, locks.
+    Operator,
+    /// Views and plays.
+    Viewer,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::SuperAdmin => Self::SuperAdmin,
+            RoleName::OrgAdmin => Self::OrgAdmin,
+            RoleName::Operator => Self::Operator,
+            RoleName::Viewer => Self::Viewer,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { config } => run(&config),
+        Command::Run { config } => {
+            base::tracing_setup::init();
+            base::tls::install_provider();
+            with_config(&config, relay::run)
+        }
+        Command::Openapi => openapi(),
+        Command::AddUser {
+            config,
+            username,
+            role,
+            organisation,
+        } => {
+            let new = NewPerson {
+                username,
+                role: role.into(),
+                organisation,
+            };
+            with_config(&config, async move |config| add_user(&config, new).await)
+        }
         Command::Guard { arguments } => {
             let code = base::child::guard_main(arguments);
             ExitCode::from(u8::try_from(code).unwrap_or(EXIT_FAILED))
@@ -68,9 +129,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(path: &std::path::Path) -> ExitCode {
-    base::tracing_setup::init();
-    base::tls::install_provider();
+/// Reads the configuration and runs `work` with it.
+fn with_config<F: Future<Output = anyhow::Result<()>>>(
+    path: &Path,
+    work: impl FnOnce(Config) -> F,
+) -> ExitCode {
     let config = match Config::read(path) {
         Ok(config) => config,
         Err(error) => {
@@ -78,24 +141,40 @@ fn run(path: &std::path::Path) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "The runtime could not be started");
-            return ExitCode::from(EXIT_FAILED);
-        }
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(work(config)),
+        Err(error) => Err(error.into()),
     };
-    match runtime.block_on(relay::run(config)) {
-        Ok(()) => {
-            tracing::info!("Stopped");
-            ExitCode::SUCCESS
-        }
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "The relay failed");
+            eprintln!("cloud-relay: {error:#}");
             ExitCode::from(EXIT_FAILED)
         }
     }
+}
+
+fn openapi() -> ExitCode {
+    match api::router::document().to_pretty_json() {
+        Ok(json) => {
+            println!("{json}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("cloud-relay: {error}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+async fn add_user(config: &Config, new: NewPerson) -> anyhow::Result<()> {
+    let folder = &config.state.folder;
+    relay::make_state_folder(folder)?;
+    let store = Store::open(folder)?;
+    let password = tenancy::add_person(&store, &Clock::system(), new).await?;
+    println!("{password}");
+    Ok(())
 }

@@ -1,50 +1,217 @@
 //! Wires everything in one readable list; starts, watches and joins the tasks; drains in order.
 
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use base::clock::Clock;
 use base::tasks::Tasks;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use crate::api::{self, App, Parts};
+use crate::audit::Audit;
 use crate::changes::Changes;
-use crate::config::Config;
+use crate::config::{Config, Web};
+use crate::identity::Identity;
+use crate::pki::{Pki, ServerCertificate};
 use crate::store::Store;
+use crate::tenancy;
+use crate::tunnel::hub::{Hub, Limits};
+use crate::tunnel::listener;
 
 /// How long tasks may take to end once they were told.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// What nearly every part stands on.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// The settings.
-    pub config: Arc<Config>,
-    /// The database.
-    pub store: Store,
-    /// The time.
-    pub clock: Clock,
-    /// Who watches what changes.
-    pub changes: Changes,
-}
+/// How long answers through the tunnel may go on once the web listener has closed.
+const TUNNEL_DRAIN: Duration = Duration::from_secs(2);
+
+/// What the web listener speaks.
+const WEB_ALPN: &[&[u8]] = &[b"http/1.1"];
 
 /// Runs until a signal or the end of a task.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = base::shutdown::on_signals().context("listen for signals")?;
-    let folder = config.state.folder.clone();
-    base::durable::create_dir_all(&folder)
-        .with_context(|| format!("make the state folder {}", folder.display()))?;
-    let ground = Ground {
-        store: Store::open(&folder)?,
-        config: Arc::new(config),
-        clock: Clock::system(),
-        changes: Changes::new(),
+    let mut tasks = Tasks::new(shutdown.clone());
+    let clock = Clock::system();
+    let folder = &config.state.folder;
+    make_state_folder(folder)?;
+
+    // What is kept: the database, the first person, the CA.
+    let store = Store::open(folder)?;
+    tenancy::first_start(&store, &clock, folder).await?;
+    let pki = Arc::new(Pki::open(folder, clock.clone())?);
+    let own_certificate = ServerCertificate::new(pki.clone(), config.server_names())?;
+
+    // Ports, before anything is promised to anybody.
+    let web = bind(config.web.listen, "web").await?;
+    let tunnel = bind(config.tunnel.listen, "tunnel").await?;
+    let addresses = Addresses {
+        web: web.local_addr()?,
+        tunnel: tunnel.local_addr()?,
     };
-    let tasks = Tasks::new(shutdown);
+
+    // The way to appliances. It outlives the web listener, so that answers under way come to their end.
+    let tunnel_stop = CancellationToken::new();
+    let limits = Limits {
+        connections_max: config.tunnel.connections_per_appliance_max,
+        ..Limits::default()
+    };
+    let hub = Hub::new(limits, tunnel_stop.clone());
+    let tunnel_tls =
+        base::tls::mutual_server(pki.ca_pem(), own_certificate.clone(), &[wire::tunnel::ALPN])?;
+
+    // People.
+    let changes = Changes::new();
+    let identity = Identity::new(
+        store.clone(),
+        clock.clone(),
+        tenancy::first_password_file(folder),
+    );
+    let audit = Audit::new(store.clone(), clock.clone());
+    let (ready, is_ready) = watch::channel(false);
+    let app = App::new(Parts {
+        clock,
+        store: store.clone(),
+        identity,
+        audit: audit.clone(),
+        changes,
+        hub: hub.clone(),
+        pki: pki.clone(),
+        ready: is_ready,
+    });
+    let web_certificate = web_certificate(&config.web, &own_certificate)?;
+    let web_tls = Arc::new(base::tls::server(web_certificate, WEB_ALPN)?);
+
+    // Tasks: the first that ends takes the relay down with its name.
+    tasks.spawn(
+        "web",
+        api::serve::run(
+            web,
+            web_tls,
+            config.web.clone(),
+            api::router::router(app),
+            shutdown.clone(),
+        ),
+    );
+    tasks.spawn("audit", audit.clone().run(shutdown.clone()));
+    let certificates = own_certificate.keep_renewed(shutdown.clone());
+    tasks.spawn("certificates", async move {
+        certificates.await;
+        Ok(())
+    });
+    let keep_alive = hub.clone().keep_alive();
+    let until = shutdown.clone();
+    tasks.spawn("tunnel-keep-alive", async move {
+        until.run_until_cancelled(keep_alive).await;
+        Ok(())
+    });
+    let accept = listener::run(
+        tunnel,
+        Arc::new(tunnel_tls),
+        store,
+        hub.clone(),
+        shutdown.clone(),
+    );
+    tasks.spawn("tunnel", async move {
+        accept.await;
+        Ok(())
+    });
+
+    addresses.write(folder)?;
+    ready.send_replace(true);
+    notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
-        state.folder = %ground.config.state.folder.display(),
+        web.address = %addresses.web,
+        tunnel.address = %addresses.tunnel,
+        state.folder = %folder.display(),
+        ca.sha256 = pki.ca_sha256_hex(),
         version = env!("CARGO_PKG_VERSION"),
         "Started"
     );
-    tasks.watch(DRAIN).await?;
+
+    let stopping = shutdown.clone();
+    tokio::spawn(async move {
+        stopping.cancelled().await;
+        ready.send_replace(false);
+        notify(&[sd_notify::NotifyState::Stopping]);
+    });
+    let outcome = tasks.watch(DRAIN).await;
+    hub.drain(TUNNEL_DRAIN).await;
+    // The bodies that the drain ended have counted their last bytes.
+    audit.flush().await?;
+    outcome?;
+    tracing::info!("Stopped");
     Ok(())
+}
+
+/// Makes the state folder, for our eyes only: it holds keys, and digests of passwords.
+pub fn make_state_folder(folder: &Path) -> anyhow::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    base::durable::create_dir_all(folder)
+        .and_then(|()| std::fs::set_permissions(folder, Permissions::from_mode(0o700)))
+        .with_context(|| format!("make the state folder {}", folder.display()))
+}
+
+async fn bind(address: SocketAddr, name: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} ([{name}] listen)"))
+}
+
+/// What the web listener shows: the operator's certificate, or one of our CA with the CA behind it.
+fn web_certificate(
+    web: &Web,
+    own: &Arc<ServerCertificate>,
+) -> anyhow::Result<Arc<dyn ResolvesServerCert>> {
+    let (Some(certificate), Some(key)) = (&web.certificate, &web.key) else {
+        return Ok(own.clone());
+    };
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+    };
+    let certified: CertifiedKey = base::tls::certified(&read(certificate)?, &read(key)?)
+        .with_context(|| {
+            format!(
+                "use the certificate {} with the key {}",
+                certificate.display(),
+                key.display()
+            )
+        })?;
+    Ok(Arc::new(SingleCertAndKey::from(certified)))
+}
+
+/// The addresses that are really listened on.
+#[derive(Debug, serde::Serialize)]
+struct Addresses {
+    web: SocketAddr,
+    tunnel: SocketAddr,
+}
+
+impl Addresses {
+    /// For harnesses and scripts that let the system choose the ports.
+    fn write(&self, state: &Path) -> anyhow::Result<()> {
+        let folder = state.join("run");
+        base::durable::create_dir_all(&folder)
+            .with_context(|| format!("make {}", folder.display()))?;
+        let path = folder.join("address.json");
+        let json = serde_json::to_vec_pretty(self).context("write the addresses as JSON")?;
+        base::durable::replace(&path, &json, 0o644)
+            .with_context(|| format!("write {}", path.display()))
+    }
+}
+
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd cannot be told how the relay does");
+    }
 }

@@ -6,6 +6,7 @@ pub mod appliances;
 pub mod audit;
 pub mod cameras;
 pub mod enrolments;
+pub mod fleet;
 pub mod organisations;
 pub mod people;
 pub mod recordings;

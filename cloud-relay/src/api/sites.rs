@@ -1,0 +1,83 @@
+//! Sites, and what is passed on to a site's appliance.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde::Deserialize;
+use wire::error::ErrorCode;
+use wire::ids::SiteId;
+use wire::resource::{Page, Site};
+
+use super::proxy::{self, Errand, Note};
+use super::visitor::not_there;
+use super::{ApiError, ApiResult, App, Path, Query, Visitor, page};
+use crate::access;
+use crate::fleet;
+use crate::store::sites::SiteCursor;
+
+/// Query of `GET /sites`.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct SitesQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items per page, 1 to 500.
+    limit: Option<u32>,
+}
+
+/// Sites by name, with their appliance as last heard of.
+#[utoipa::path(get, path = "/sites", tag = "sites", params(SitesQuery),
+    responses((status = 200, body = Page<Site>)))]
+pub async fn list(
+    State(app): State<App>,
+    visitor: Visitor,
+    Query(query): Query<SitesQuery>,
+) -> ApiResult<Json<Page<Site>>> {
+    let limit = page::limit(query.limit)?;
+    let after = page::cursor::<SiteCursor>(query.cursor.as_deref())?;
+    let found = app.store.sites(visitor.scope(), after, limit + 1).await?;
+    let with_tunnel = |site| fleet::with_tunnel(site, &app.hub);
+    let page = page::page(found, limit, SiteCursor::after, with_tunnel)?;
+    Ok(Json(page))
+}
+
+/// Passes a request on to the site's appliance, where it is `/api/v1/{path}`: `recorders` (GET, POST), `recorders/{id}`
+/// (GET, PUT, DELETE), `recorders/{id}/test` and `/import` (POST), `cameras/{id}` (GET, PUT, DELETE), `sync` (POST),
+/// `sync/{job}` (GET, DELETE), `storage` and `system` (GET). Bodies and answers are those of the appliance's own API.
+#[utoipa::path(get, post, put, delete, path = "/sites/{site}/{path}", tag = "sites",
+    params(("site" = SiteId, Path), ("path" = String, Path, description = "Route of the appliance's API, without `/api/v1/`")),
+    responses((status = 200, description = "The appliance's answer")))]
+pub async fn pass_on(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path((site, path)): Path<(SiteId, String)>,
+    request: Request,
+) -> ApiResult<Response> {
+    let at = app
+        .store
+        .locate_site(visitor.scope(), site)
+        .await?
+        .ok_or_else(|| not_there(ErrorCode::SiteNotFound))?;
+    let permission = access::site_route(request.method(), &path).ok_or_else(|| {
+        ApiError::new(
+            ErrorCode::NotFound,
+            "This is not among the routes that are passed on to an appliance; /openapi.json lists them.",
+        )
+    })?;
+    visitor.require(permission, &at, ErrorCode::SiteNotFound)?;
+    let query = request
+        .uri()
+        .query()
+        .map_or_else(String::new, |q| format!("?{q}"));
+    let note = (!request.method().is_safe()).then(|| Note {
+        action: "site.change",
+        subject: format!("{} {path}", request.method()),
+    });
+    let errand = Errand {
+        at,
+        target: format!("/api/v1/{path}{query}"),
+        footage: None,
+        note,
+    };
+    proxy::carry(&app, &visitor, errand, request).await
+}

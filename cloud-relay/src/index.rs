@@ -1,1 +1,0 @@
-//! The footage of every site as last reported (Q1).
