@@ -1,3 +1,262 @@
 //! The only owner of SQLite: `schema.sql`, one file of SQL per noun, check and repair.
+//!
+//! The catalog is the spine of the agent: stages read what is to be done from its rows and write back what became of
+//! it, so that after any kill the agent goes on from here. A change of state and the report of it are one transaction
+//! (invariant 6). It knows nothing of HTTP, MQTT or the pipeline.
 
+pub mod access;
+pub mod cameras;
+pub mod check;
+pub mod error;
+pub mod jobs;
+pub mod observations;
+pub mod outbox;
 pub mod people;
+pub mod recorders;
+pub mod recordings;
+pub mod settings;
+mod text;
+pub mod volumes;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base::clock::Clock;
+use base::sqlite::{Database, Schema};
+use rusqlite::Connection;
+use tokio::sync::{Notify, broadcast, watch};
+use wire::ids::RecordingId;
+use wire::time::UtcTime;
+
+pub use error::CatalogError;
+
+/// The catalog's schema and its upgrades.
+pub const SCHEMA: Schema = Schema {
+    name: "catalog",
+    create: include_str!("schema.sql"),
+    upgrades: &[],
+};
+
+/// File of the catalog within its folder.
+pub const FILE: &str = "catalog.sqlite";
+
+/// Reading connections: the API's requests beside the pipeline's.
+const READERS: usize = 4;
+
+/// Changes that a slow listener may lag behind before it is told that it missed some.
+const CHANGES_MAX: usize = 1024;
+
+/// Most single changes announced for one transaction; more become one change without an id.
+const CHANGES_SINGLE_MAX: usize = 64;
+
+/// The catalog. Cheap to clone; closed when the last clone is dropped.
+#[derive(Clone)]
+pub struct Catalog {
+    db: Database,
+    clock: Clock,
+    signals: Arc<Signals>,
+}
+
+/// What others wait for, and the lock that makes this agent the only one. Lives as long as the last clone.
+struct Signals {
+    folder: PathBuf,
+    changes: broadcast::Sender<Change>,
+    outbox: watch::Sender<u64>,
+    garbage: Notify,
+    _lock: File,
+}
+
+/// Which kind of thing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// A recorder's settings or state.
+    Recorder,
+    /// A camera's settings or state.
+    Camera,
+    /// A recording's state or progress.
+    Recording,
+    /// A sync job.
+    SyncJob,
+}
+
+/// One change, for people who watch. It carries no content: who cares reads the thing again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which kind of thing.
+    pub kind: ChangeKind,
+    /// Its id; none when many changed at once.
+    pub id: Option<String>,
+}
+
+impl Catalog {
+    /// Opens the catalog in its folder, creating both as needed, and locks the folder: a second agent on the same
+    /// folder is refused, and so is a catalog that a newer program wrote.
+    pub fn open(folder: &Path, clock: Clock) -> Result<Self, CatalogError> {
+        let io = |source| CatalogError::Io {
+            path: folder.to_owned(),
+            source,
+        };
+        base::durable::create_dir_all(folder).map_err(io)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join("lock"))
+            .map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(CatalogError::Busy {
+                    folder: folder.to_owned(),
+                });
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
+        }
+        let db = Database::open(&folder.join(FILE), &SCHEMA, READERS)?;
+        Ok(Self {
+            db,
+            clock,
+            signals: Arc::new(Signals {
+                folder: folder.to_owned(),
+                changes: broadcast::channel(CHANGES_MAX).0,
+                outbox: watch::channel(0).0,
+                garbage: Notify::new(),
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// The folder that it lies in.
+    pub fn folder(&self) -> &Path {
+        &self.signals.folder
+    }
+
+    /// The catalog's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Now, by the catalog's clock.
+    pub fn now(&self) -> UtcTime {
+        self.clock.now().into()
+    }
+
+    /// Access to people and their login sessions.
+    pub fn people(&self) -> people::People {
+        people::People::new(self.db.clone())
+    }
+
+    /// Every change from now on. Who lags is told so by the channel and reads anew.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.signals.changes.subscribe()
+    }
+
+    /// Runs `work` in one transaction and then tells those who wait. The work and the telling are done even if the
+    /// asker stops waiting.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, CatalogError> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        let (db, signals, now) = (self.db.clone(), self.signals.clone(), self.now());
+        let task = tokio::spawn(async move {
+            let (value, effects) = db
+                .write(move |tx| {
+                    let mut work_done = Work {
+                        tx,
+                        now,
+                        effects: Effects::default(),
+                    };
+                    let value = work(&mut work_done)?;
+                    Ok::<_, CatalogError>((value, work_done.effects))
+                })
+                .await?;
+            signals.tell(effects);
+            Ok(value)
+        });
+        match task.await {
+            Ok(outcome) => outcome,
+            // The runtime is going down; nothing else ends this task.
+            Err(_) => Err(base::sqlite::DbError::Closed.into()),
+        }
+    }
+
+    /// Runs `work` on a reading connection.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, CatalogError> + Send + 'static,
+    ) -> Result<T, CatalogError> {
+        self.db.read(work).await
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Catalog({})", self.signals.folder.display())
+    }
+}
+
+impl Signals {
+    fn tell(&self, effects: Effects) {
+        // Nobody listening is fine: `send` then fails and nothing is lost.
+        let mut many = Vec::new();
+        let crowded = effects.changes.len() > CHANGES_SINGLE_MAX;
+        for change in effects.changes {
+            if !crowded {
+                drop(self.changes.send(change));
+            } else if !many.contains(&change.kind) {
+                many.push(change.kind);
+            }
+        }
+        for kind in many {
+            drop(self.changes.send(Change { kind, id: None }));
+        }
+        if effects.reported {
+            self.outbox.send_modify(|n| *n += 1);
+        }
+        if effects.garbage {
+            self.garbage.notify_one();
+        }
+    }
+}
+
+/// What is to be told once the transaction is committed.
+#[derive(Default)]
+struct Effects {
+    changes: Vec<Change>,
+    reported: bool,
+    garbage: bool,
+}
+
+/// One transaction under way: the connection, the time it happens at, and what it will tell.
+struct Work<'a> {
+    tx: &'a Connection,
+    now: UtcTime,
+    effects: Effects,
+}
+
+impl Work<'_> {
+    fn changed(&mut self, kind: ChangeKind, id: impl ToString) {
+        self.effects.changes.push(Change {
+            kind,
+            id: Some(id.to_string()),
+        });
+    }
+
+    /// Announces changed recordings and, where the appliance is claimed, reports them as they stand now.
+    fn recordings_changed(
+        &mut self,
+        event: fn(wire::telemetry::Recordings) -> wire::telemetry::Event,
+        ids: &[RecordingId],
+    ) -> Result<(), CatalogError> {
+        for id in ids {
+            self.changed(ChangeKind::Recording, id);
+        }
+        outbox::report_recordings(self, event, ids)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! What can go wrong with the catalog, by what a caller does about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use base::sqlite::{DbError, OpenError};
+use wire::ids::{CameraId, RecorderId, RecordingId, SyncJobId};
+use wire::resource::RecordingStatus;
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// Another agent works on the folder.
+    #[error(
+        "the catalog folder {folder} is in use by another edge-agent: stop that one first, or give this one its own folder"
+    )]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// SQLite refused; nothing was changed.
+    #[error("catalog: {0}")]
+    Db(#[from] DbError),
+    /// A file operation failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No such recorder.
+    #[error("there is no recorder {0}")]
+    NoRecorder(RecorderId),
+    /// The recorder has not told its serial number yet, so nothing found on it can be identified.
+    #[error("recorder {0:?} has never been logged in to: its serial number is not known yet")]
+    NeverLoggedIn(String),
+    /// No such camera.
+    #[error("there is no camera {0}")]
+    NoCamera(CameraId),
+    /// The recorder lists no such channel.
+    #[error("recorder {recorder:?} has no channel {channel}")]
+    NoChannel {
+        /// The recorder's name.
+        recorder: String,
+        /// The channel asked for.
+        channel: u32,
+    },
+    /// No such recording.
+    #[error("there is no recording {0}")]
+    NoRecording(RecordingId),
+    /// No such sync job.
+    #[error("there is no sync job {0}")]
+    NoJob(SyncJobId),
+    /// Locked footage does not leave.
+    #[error("recording {0} is locked: unlock it first")]
+    Locked(RecordingId),
+    /// The recording is in a state in which this cannot be done.
+    #[error("recording {id} is {status:?}: it cannot be {action}")]
+    WrongState {
+        /// Which.
+        id: RecordingId,
+        /// Its state.
+        status: RecordingStatus,
+        /// What was asked.
+        action: &'static str,
+    },
+    /// A cursor that this list did not give out.
+    #[error("the cursor is not one that this list gave out: start without a cursor")]
+    BadCursor,
+    /// A value in a row is not what its column promises.
+    #[error("the catalog holds {what}: run `edge-agent check`")]
+    Corrupt {
+        /// Which value, where.
+        what: String,
+    },
+    /// A volume that cannot be used.
+    #[error(transparent)]
+    Volume(#[from] crate::footage::volume::VolumeError),
+    /// Footage could not be put in its place.
+    #[error(transparent)]
+    Keep(#[from] crate::footage::keep::KeepError),
+}
+
+impl From<rusqlite::Error> for CatalogError {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Db(e.into())
+    }
+}
+
+impl From<serde_json::Error> for CatalogError {
+    fn from(e: serde_json::Error) -> Self {
+        Self::Corrupt {
+            what: format!("JSON that cannot be read ({e})"),
+        }
+    }
+}

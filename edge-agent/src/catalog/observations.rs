@@ -1,0 +1,416 @@
+//! What a recorder answered about a channel, when; and what it says it holds.
+//!
+//! The newest recording of a channel usually still grows, so what ends within the settle margin of the recorder's now
+//! is left alone: it is not in the catalog yet, the observation counts as settled only up to where it begins, and the
+//! next one asks again from there. What is in the catalog therefore rarely changes any more; when it does (size, end),
+//! the row follows until it is completed.
+
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use wire::ids::{CameraId, RecorderId, RecordingId};
+use wire::resource::{Defect, DefectKind, RecordingStatus};
+use wire::telemetry::Event;
+use wire::time::UtcTime;
+
+use super::text::{cut, parsed, signed, size, word};
+use super::{Catalog, CatalogError, Work, cameras, recorders};
+use crate::model::inventory::{FoundRecording, Inventory};
+use crate::model::time::UtcRange;
+
+/// Margin within which the end of a recording counts as still growing, unless the configuration says otherwise.
+/// Recorders close a file within seconds of its end and list it at once; two minutes cover a slow one and a clock that
+/// was measured a little wrong.
+pub const SETTLE_MS_DEFAULT: i64 = 120_000;
+
+/// What an observation brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Listed for the first time.
+    pub new: Vec<RecordingId>,
+    /// Known, and now longer or larger.
+    pub changed: Vec<RecordingId>,
+    /// Held, but the recorder now says that it is longer: kept with a defect.
+    pub outgrown: Vec<RecordingId>,
+    /// Left alone because they may still grow.
+    pub growing: u64,
+}
+
+impl Catalog {
+    /// Stores one complete answer about a channel: the observation, and the recordings it lists, in one transaction.
+    /// Storing the same answer twice changes nothing.
+    pub async fn record_observation(
+        &self,
+        recorder: RecorderId,
+        inventory: &Inventory,
+        settle_ms: i64,
+    ) -> Result<Observed, CatalogError> {
+        let inventory = inventory.clone();
+        self.write(move |w| {
+            let known = recorders::get(w.tx, recorder)?;
+            let serial = known
+                .serial
+                .ok_or(CatalogError::NeverLoggedIn(known.name.clone()))?;
+            let (camera, _) = cameras::of_channel(w.tx, recorder, inventory.channel)?.ok_or(
+                CatalogError::NoChannel {
+                    recorder: known.name,
+                    channel: inventory.channel,
+                },
+            )?;
+            let calm = inventory.answered_at.plus_ms(-settle_ms.max(0));
+            let mut settled = inventory.asked.to.min(calm).max(inventory.asked.from);
+            let mut observed = Observed::default();
+            for found in &inventory.recordings {
+                let row = find(w.tx, &serial, inventory.channel, found)?;
+                match row {
+                    Some(row) => follow(w, &row, found, &mut observed)?,
+                    None if found.span.to > calm => {
+                        observed.growing += 1;
+                        settled = settled.min(found.span.from).max(inventory.asked.from);
+                    }
+                    None => observed
+                        .new
+                        .push(add(w, camera, &serial, &inventory, found)?),
+                }
+            }
+            remember(w, recorder, &inventory, settled)?;
+            w.recordings_changed(Event::RecordingDiscovered, &observed.new)?;
+            let mut changed = observed.changed.clone();
+            changed.extend(&observed.outgrown);
+            w.recordings_changed(Event::RecordingChanged, &changed)?;
+            Ok(observed)
+        })
+        .await
+    }
+
+    /// Stores that a channel could not be asked about: nothing may be concluded about the range.
+    pub async fn record_failed_observation(
+        &self,
+        recorder: RecorderId,
+        channel: u32,
+        asked: UtcRange,
+        failure: &str,
+    ) -> Result<(), CatalogError> {
+        let failure = cut(failure, 1_000);
+        self.write(move |w| {
+            recorders::get(w.tx, recorder)?;
+            let extended = w.tx.execute(
+                "update observation set from_utc = min(from_utc, :from), settled_utc = min(from_utc, :from),
+                    to_utc = max(to_utc, :to), asked_utc = :now, failure = :failure
+                 where recorder_id = :recorder and channel = :channel and result = 'failed'",
+                named_params! {
+                    ":from": asked.from.micros(), ":to": asked.to.micros(), ":now": w.now.micros(),
+                    ":failure": failure, ":recorder": recorder.to_string(), ":channel": channel,
+                },
+            )?;
+            if extended == 0 {
+                w.tx.execute(
+                    "insert into observation
+                        (recorder_id, channel, from_utc, to_utc, settled_utc, asked_utc, result, failure)
+                     values (?1, ?2, ?3, ?4, ?3, ?5, 'failed', ?6)",
+                    params![
+                        recorder.to_string(),
+                        channel,
+                        asked.from.micros(),
+                        asked.to.micros(),
+                        w.now.micros(),
+                        failure
+                    ],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is still to be asked about a channel within a horizon, oldest first: where no complete answer is settled.
+    /// The newest stretch is always part of it, because nothing settles before the settle margin has passed.
+    pub async fn uncovered(
+        &self,
+        recorder: RecorderId,
+        channel: u32,
+        horizon: UtcRange,
+    ) -> Result<Vec<UtcRange>, CatalogError> {
+        self.read(move |c| Ok(subtract(horizon, &settled(c, recorder, channel, horizon)?)))
+            .await
+    }
+
+    /// The parts of a range about which the camera's recorder gave complete and settled answers, oldest first, and
+    /// why the last answer failed if it did. Gaps are computed from this (R9).
+    pub async fn observed(
+        &self,
+        camera: CameraId,
+        range: UtcRange,
+    ) -> Result<(Vec<UtcRange>, Option<String>), CatalogError> {
+        self.read(move |c| {
+            let camera = cameras::get(c, camera)?;
+            let settled = settled(c, camera.recorder_id, camera.channel, range)?;
+            let failure = c
+                .prepare_cached(
+                    "select failure from observation
+                     where recorder_id = ?1 and channel = ?2 and result = 'failed' and from_utc < ?4 and to_utc > ?3",
+                )?
+                .query_row(
+                    params![
+                        camera.recorder_id.to_string(),
+                        camera.channel,
+                        range.from.micros(),
+                        range.to.micros()
+                    ],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok((settled, failure))
+        })
+        .await
+    }
+}
+
+/// The settled ranges of a channel that reach into a range, oldest first.
+fn settled(
+    c: &Connection,
+    recorder: RecorderId,
+    channel: u32,
+    range: UtcRange,
+) -> Result<Vec<UtcRange>, CatalogError> {
+    Ok(c.prepare_cached(
+        "select from_utc, settled_utc from observation
+         where recorder_id = ?1 and channel = ?2 and result = 'complete' and settled_utc > ?3 and from_utc < ?4
+         order by from_utc",
+    )?
+    .query_map(
+        params![
+            recorder.to_string(),
+            channel,
+            range.from.micros(),
+            range.to.micros()
+        ],
+        |row| {
+            Ok(UtcRange {
+                from: UtcTime::from_micros(row.get(0)?),
+                to: UtcTime::from_micros(row.get(1)?),
+            })
+        },
+    )?
+    .collect::<Result<_, _>>()?)
+}
+
+/// What is left of a range without the covered ones (given by their start, overlaps allowed). Pure.
+pub fn subtract(range: UtcRange, covered: &[UtcRange]) -> Vec<UtcRange> {
+    let (mut left, mut at) = (Vec::new(), range.from);
+    for cover in covered {
+        if cover.from > at && at < range.to {
+            left.push(UtcRange {
+                from: at,
+                to: cover.from.min(range.to),
+            });
+        }
+        at = at.max(cover.to);
+    }
+    if at < range.to {
+        left.push(UtcRange {
+            from: at,
+            to: range.to,
+        });
+    }
+    left
+}
+
+struct Known {
+    id: RecordingId,
+    status: RecordingStatus,
+    source_end: String,
+    stated_bytes: u64,
+    gone: bool,
+}
+
+fn find(
+    c: &Connection,
+    serial: &str,
+    channel: u32,
+    found: &FoundRecording,
+) -> Result<Option<Known>, CatalogError> {
+    Ok(c.prepare_cached(
+        "select id, status, source_end, stated_bytes, source_gone from recording
+         where recorder_serial = ?1 and channel = ?2 and source_name = ?3 and source_start = ?4 and source_fold = ?5",
+    )?
+    .query_row(
+        params![
+            serial,
+            channel,
+            found.source_name,
+            found.start.to_string(),
+            found.start.second_pass
+        ],
+        |row| {
+            Ok(Known {
+                id: parsed(row, "id")?,
+                status: word(row, "status")?,
+                source_end: row.get("source_end")?,
+                stated_bytes: size(row, "stated_bytes")?,
+                gone: row.get("source_gone")?,
+            })
+        },
+    )
+    .optional()?)
+}
+
+fn add(
+    w: &Work<'_>,
+    camera: CameraId,
+    serial: &str,
+    inventory: &Inventory,
+    found: &FoundRecording,
+) -> Result<RecordingId, CatalogError> {
+    let id = RecordingId::new();
+    w.tx.prepare_cached(
+        "insert into recording (id, camera_id, status, start_utc, end_utc, recorder_serial, channel, source_name,
+            source_start, source_fold, source_end, source_end_fold, clock_offset_ms, zone_minutes, stated_bytes,
+            source_type, source_locked, created_utc, updated_utc)
+         values (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
+    )?
+    .execute(params![
+        id.to_string(),
+        camera.to_string(),
+        found.span.from.micros(),
+        found.span.to.micros(),
+        serial,
+        inventory.channel,
+        found.source_name,
+        found.start.to_string(),
+        found.start.second_pass,
+        found.end.to_string(),
+        found.end.second_pass,
+        inventory.clock.offset_ms,
+        inventory.clock.zone_minutes,
+        signed(found.stated_bytes),
+        found.source_type,
+        found.source_locked,
+        w.now.micros(),
+    ])?;
+    Ok(id)
+}
+
+/// A known recording is listed again. One that has left stays a tombstone; one that is held stays as it is.
+fn follow(
+    w: &Work<'_>,
+    known: &Known,
+    found: &FoundRecording,
+    observed: &mut Observed,
+) -> Result<(), CatalogError> {
+    let same =
+        known.source_end == found.end.to_string() && known.stated_bytes == found.stated_bytes;
+    match known.status {
+        RecordingStatus::Evicted => Ok(()),
+        RecordingStatus::Completed => {
+            // The texts are wall clocks of one format, so they compare as times do.
+            if found.end.to_string() > known.source_end {
+                outgrown(w, known, found)?;
+                observed.outgrown.push(known.id);
+            }
+            Ok(())
+        }
+        _ if same && !known.gone => Ok(()),
+        _ => {
+            // Larger than what was given up, or listed again after all: it gets a new chance.
+            w.tx.prepare_cached(
+                "update recording set end_utc = max(start_utc, ?2), source_end = ?3, source_end_fold = ?4,
+                    stated_bytes = ?5, source_gone = 0, rejected_digest = null,
+                    attempts = iif(status = 'failed', 0, attempts), failure = iif(status = 'failed', null, failure),
+                    next_attempt_utc = iif(status = 'failed', null, next_attempt_utc),
+                    status = iif(status = 'failed', 'pending', status), updated_utc = max(?6, updated_utc + 1)
+                 where id = ?1",
+            )?
+            .execute(params![
+                known.id.to_string(),
+                found.span.to.micros(),
+                found.end.to_string(),
+                found.end.second_pass,
+                signed(found.stated_bytes),
+                w.now.micros()
+            ])?;
+            observed.changed.push(known.id);
+            Ok(())
+        }
+    }
+}
+
+/// A recording that is held turns out to go on at the recorder. What is held is kept, and says that it is short.
+fn outgrown(w: &Work<'_>, known: &Known, found: &FoundRecording) -> Result<(), CatalogError> {
+    let text: String = w.tx.query_row(
+        "select defects from recording where id = ?1",
+        [known.id.to_string()],
+        |row| row.get(0),
+    )?;
+    let mut defects: Vec<Defect> = serde_json::from_str(&text)?;
+    defects.retain(|defect| defect.kind != DefectKind::Short);
+    defects.push(Defect {
+        kind: DefectKind::Short,
+        message: format!(
+            "the recorder listed it until {} when it was fetched, and until {} later",
+            known.source_end, found.end
+        ),
+    });
+    w.tx.execute(
+        "update recording set defects = ?2, source_end = ?3, source_end_fold = ?4,
+            updated_utc = max(?5, updated_utc + 1) where id = ?1",
+        params![
+            known.id.to_string(),
+            serde_json::to_string(&defects)?,
+            found.end.to_string(),
+            found.end.second_pass,
+            w.now.micros()
+        ],
+    )?;
+    Ok(())
+}
+
+/// Stores a complete answer, extending those that it continues, and forgets failures that it makes good.
+fn remember(
+    w: &Work<'_>,
+    recorder: RecorderId,
+    inventory: &Inventory,
+    settled: UtcTime,
+) -> Result<(), CatalogError> {
+    let (id, asked) = (recorder.to_string(), inventory.asked);
+    let touching = named_params! {
+        ":recorder": id, ":channel": inventory.channel, ":from": asked.from.micros(), ":settled": settled.micros(),
+    };
+    const TOUCHING: &str = "recorder_id = :recorder and channel = :channel and result = 'complete' \
+                            and settled_utc >= :from and from_utc <= :settled";
+    let (from, settled_all, to): (Option<i64>, Option<i64>, Option<i64>) = w.tx.query_row(
+        &format!(
+            "select min(from_utc), max(settled_utc), max(to_utc) from observation where {TOUCHING}"
+        ),
+        touching,
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    w.tx.execute(
+        &format!("delete from observation where {TOUCHING}"),
+        touching,
+    )?;
+    w.tx.execute(
+        "insert into observation (recorder_id, channel, from_utc, to_utc, settled_utc, asked_utc, result, found,
+            clock_offset_ms, zone_minutes) values (?1, ?2, ?3, ?4, ?5, ?6, 'complete', ?7, ?8, ?9)",
+        params![
+            id,
+            inventory.channel,
+            from.unwrap_or(i64::MAX).min(asked.from.micros()),
+            to.unwrap_or(i64::MIN).max(asked.to.micros()),
+            settled_all.unwrap_or(i64::MIN).max(settled.micros()),
+            inventory.answered_at.micros(),
+            inventory.recordings.len() as i64,
+            inventory.clock.offset_ms,
+            inventory.clock.zone_minutes,
+        ],
+    )?;
+    w.tx.execute(
+        "delete from observation where recorder_id = ?1 and channel = ?2 and result = 'failed'
+            and from_utc >= ?3 and to_utc <= ?4",
+        params![
+            id,
+            inventory.channel,
+            asked.from.micros(),
+            asked.to.micros()
+        ],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Stages: a real catalog and files in a temporary folder, simulated time.
+
+mod flow;
