@@ -50,6 +50,9 @@ enum What {
         /// True time of the first picture.
         #[arg(long, default_value = "2026-01-01T00:00:00Z")]
         start: Timestamp,
+        /// Length, looped as needed; absent: the reel once.
+        #[arg(long)]
+        seconds: Option<u64>,
     },
 }
 
@@ -82,9 +85,10 @@ fn main() -> Result<()> {
             reel,
             output,
             start,
+            seconds,
         } => {
             let mut file = BufWriter::new(File::create(output)?);
-            hcnetsdk::recorded(&reel, start, &mut file)?;
+            hcnetsdk::recorded(&reel, start, seconds, &mut file)?;
             file.flush()?;
         }
     }

@@ -42,9 +42,13 @@ pub fn run(tool: &str, folder: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
         .with_context(|| format!("{tool} cannot be started"))?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
+        // "[mov @ 0x55...] what is wrong": which module at which address said so helps nobody
+        let words = complaint
+            .lines()
+            .map(|line| line.rsplit_once("] ").map_or(line, |(_, words)| words));
         bail!(
             "{tool} failed: {}",
-            complaint.lines().take(5).collect::<Vec<_>>().join("; ")
+            words.take(3).collect::<Vec<_>>().join("; ")
         );
     }
     Ok(output.stdout)

@@ -9,7 +9,6 @@ use jiff::civil::DateTime;
 use crate::clock::from_time;
 use crate::codes::{control, error};
 use crate::ffi::{self, text_at};
-#[cfg(not(feature = "legacy"))]
 use crate::layout::DownloadByNameCond;
 use crate::layout::{PlayCond, Time};
 use crate::part_file::PartFile;

@@ -8,7 +8,6 @@ use crate::clock::to_time;
 use crate::codes::error;
 use crate::ffi;
 use crate::layout::{DataFn, DataFn32, StreamInfo, Time, VodPara};
-#[cfg(not(feature = "legacy"))]
 use crate::layout::{PlayByNamePara, TimeV50, VodParaV50};
 use crate::sdk::{UserPointer, call, call_bool, session};
 use crate::world::world;

@@ -9,7 +9,6 @@ use crate::codes::{error, find};
 use crate::faults;
 use crate::ffi::{self, fill};
 use crate::layout::{FileCond, FileCondV40, FindData, FindDataV30, FindDataV40, Layout, Time};
-#[cfg(not(feature = "legacy"))]
 use crate::layout::{FileCondV50, FindDataV50, StreamInfo, TimeSearchCond};
 use crate::scenario::{Device, Scope};
 use crate::sdk::{call, call_bool, sdk, session};
@@ -151,7 +150,6 @@ unsafe extern "C" fn NET_DVR_FindFile_V50(user_id: i32, input: *const FileCondV5
     })
 }
 
-#[cfg(not(feature = "legacy"))]
 fn moment_v50(time: &TimeSearchCond) -> Result<Moment, u32> {
     let wall: DateTime = from_fields(
         time.wYear,
