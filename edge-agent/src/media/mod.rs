@@ -10,6 +10,8 @@ pub mod ps;
 pub mod remux;
 #[cfg(test)]
 pub mod sample;
+pub mod segmenter;
+pub mod split;
 
 use std::path::PathBuf;
 

@@ -19,7 +19,7 @@ pub enum Mp4Error {
     Io(#[from] io::Error),
 }
 
-fn broken(what: impl Into<String>) -> Mp4Error {
+pub(super) fn broken(what: impl Into<String>) -> Mp4Error {
     Mp4Error::Broken(what.into())
 }
 
@@ -36,6 +36,8 @@ pub struct Fragment {
     pub duration_ms: u64,
     /// How long the longest shown of them lasts: a hole in the footage is a picture that stands.
     pub longest_ms: u64,
+    /// How many there are.
+    pub pictures: u64,
 }
 
 /// A file taken apart.
@@ -250,15 +252,22 @@ fn u64_at(bytes: &[u8], at: usize) -> Result<u64, Mp4Error> {
     Ok(u64::from(u32_at(bytes, at)?) << 32 | u64::from(u32_at(bytes, at + 4)?))
 }
 
-struct Tracks {
+/// The tracks of a movie, as far as fragments are read with them.
+#[derive(Debug, Clone)]
+pub(super) struct Tracks {
     video: u32,
     timescale: u64,
     /// What `trex` gives to samples that say nothing of their own.
     default_duration: u32,
     audio: bool,
+    /// Picture width.
+    pub(super) width: u32,
+    /// Picture height.
+    pub(super) height: u32,
 }
 
-fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
+/// Reads the content of a `moov`.
+pub(super) fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
     let (mut video, mut audio) = (None, false);
     for item in Boxes(moov) {
         let (kind, trak) = item?;
@@ -277,10 +286,14 @@ fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
             if timescale == 0 {
                 return Err(broken("a timescale of 0"));
             }
-            video = Some((id, timescale));
+            // Width and height end the box, as 16.16 fixed point.
+            let size = tkhd.len().saturating_sub(8);
+            let (width, height) = (u32_at(tkhd, size)? >> 16, u32_at(tkhd, size + 4)? >> 16);
+            video = Some((id, timescale, width, height));
         }
     }
-    let (video, timescale) = video.ok_or_else(|| broken("there are no pictures in it"))?;
+    let (video, timescale, width, height) =
+        video.ok_or_else(|| broken("there are no pictures in it"))?;
     let mut default_duration = 0;
     if let Some(mvex) = child(moov, b"mvex")? {
         for item in Boxes(mvex) {
@@ -295,39 +308,56 @@ fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
         timescale,
         default_duration,
         audio,
+        width,
+        height,
     })
 }
 
-struct Moof {
+/// A `moof` that waits for its `mdat`.
+pub(super) struct Moof {
     at: u64,
     /// The pictures' times, place still unknown; None when it holds sound only.
-    video: Option<Fragment>,
+    pub(super) video: Option<Fragment>,
 }
 
-fn parse_moof(moof: &[u8], tracks: &Tracks, at: u64) -> Result<Moof, Mp4Error> {
+/// Reads the content of a `moof` that lies at `at`.
+pub(super) fn parse_moof(moof: &[u8], tracks: &Tracks, at: u64) -> Result<Moof, Mp4Error> {
     let mut video = None;
     for item in Boxes(moof) {
         let (kind, traf) = item?;
         if kind == b"traf"
-            && let Some((start, duration, longest)) = parse_traf(traf, tracks)?
+            && let Some(times) = parse_traf(traf, tracks)?
         {
             let ms = |ticks: u64| ticks.saturating_mul(1_000) / tracks.timescale;
             // The difference of two roundings, so that durations add up to the length.
-            let end = ms(start.saturating_add(duration));
+            let (start, end) = (times.start, times.start.saturating_add(times.durations.sum));
             video = Some(Fragment {
                 offset: at,
                 bytes: 0,
                 start_ms: ms(start),
-                duration_ms: end - ms(start),
-                longest_ms: ms(longest),
+                duration_ms: ms(end) - ms(start),
+                longest_ms: ms(times.durations.longest),
+                pictures: times.durations.samples,
             });
         }
     }
     Ok(Moof { at, video })
 }
 
-/// Start and duration of the video track's samples and of the longest of them, in its timescale.
-fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<(u64, u64, u64)>, Mp4Error> {
+/// The video track's samples in a fragment, in its timescale.
+struct Times {
+    start: u64,
+    durations: Durations,
+}
+
+#[derive(Default)]
+struct Durations {
+    sum: u64,
+    longest: u64,
+    samples: u64,
+}
+
+fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<Times>, Mp4Error> {
     let tfhd = need(traf, b"tfhd")?;
     if u32_at(tfhd, 4)? != tracks.video {
         return Ok(None);
@@ -346,24 +376,28 @@ fn parse_traf(traf: &[u8], tracks: &Tracks) -> Result<Option<(u64, u64, u64)>, M
         Some(1) => u64_at(tfdt, 4)?,
         _ => u64::from(u32_at(tfdt, 4)?),
     };
-    let (mut duration, mut longest) = (0u64, 0u64);
+    let mut durations = Durations::default();
     for item in Boxes(traf) {
         let (kind, trun) = item?;
         if kind == b"trun" {
-            let (sum, most) = trun_durations(trun, each)?;
-            duration = duration.saturating_add(sum);
-            longest = longest.max(most);
+            let run = trun_durations(trun, each)?;
+            durations.sum = durations.sum.saturating_add(run.sum);
+            durations.longest = durations.longest.max(run.longest);
+            durations.samples = durations.samples.saturating_add(run.samples);
         }
     }
-    Ok(Some((start, duration, longest)))
+    Ok(Some(Times { start, durations }))
 }
 
-/// Sum and maximum.
-fn trun_durations(trun: &[u8], each: u32) -> Result<(u64, u64), Mp4Error> {
+fn trun_durations(trun: &[u8], each: u32) -> Result<Durations, Mp4Error> {
     let flags = u32_at(trun, 0)? & 0x00FF_FFFF;
     let samples = u32_at(trun, 4)?;
     if flags & 0x100 == 0 {
-        return Ok((u64::from(samples) * u64::from(each), u64::from(each)));
+        return Ok(Durations {
+            sum: u64::from(samples) * u64::from(each),
+            longest: u64::from(each),
+            samples: samples.into(),
+        });
     }
     let mut place = 8;
     place += if flags & 0x01 != 0 { 4 } else { 0 };
@@ -373,10 +407,14 @@ fn trun_durations(trun: &[u8], each: u32) -> Result<(u64, u64), Mp4Error> {
         .get(place..)
         .filter(|rows| rows.len() / row >= samples as usize)
         .ok_or_else(|| broken("a trun is shorter than its samples"))?;
-    let mut durations = (0, 0);
+    let mut durations = Durations {
+        samples: samples.into(),
+        ..Durations::default()
+    };
     for row in rows.chunks_exact(row).take(samples as usize) {
         let ticks = u64::from(u32_at(row, 0)?);
-        durations = (durations.0 + ticks, ticks.max(durations.1));
+        durations.sum += ticks;
+        durations.longest = durations.longest.max(ticks);
     }
     Ok(durations)
 }
@@ -401,7 +439,7 @@ pub(crate) mod tests {
     }
 
     /// Two fragments of 1 s and 0.5 s at a timescale of 1000, the second followed by sound alone.
-    fn sample() -> Vec<u8> {
+    pub(crate) fn sample() -> Vec<u8> {
         let tkhd = boxed(b"tkhd", &words(&[0, 0, 0, 1, 0, 0]));
         let mdhd = boxed(b"mdhd", &words(&[0, 0, 0, 1_000, 0]));
         let hdlr = boxed(b"hdlr", b"\0\0\0\0\0\0\0\0vide\0\0\0\0");
