@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use base::net::HostPort;
 use serde::Deserialize;
 
 /// Where the file is looked for unless `--config` says otherwise.
@@ -37,7 +38,8 @@ pub struct State {
 pub struct Web {
     /// Address of the HTTPS listener; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Host name or address that people and appliances reach the relay by. Default: the machine's host name.
+    /// Host name or address that people and appliances reach the relay by. Default: the first of `names`, or else the
+    /// machine's host name.
     pub public_host: Option<String>,
     /// Further names and addresses that the certificates issued by our CA are good for.
     pub names: Vec<String>,
@@ -283,13 +285,23 @@ impl Config {
 
     /// Host name or address that people and appliances reach the relay by.
     pub fn public_host(&self) -> String {
-        self.web.public_host.clone().unwrap_or_else(|| {
+        let named = self.web.public_host.as_ref().or(self.web.names.first());
+        named.cloned().unwrap_or_else(|| {
             std::fs::read_to_string("/proc/sys/kernel/hostname")
                 .map(|name| name.trim().to_owned())
                 .ok()
                 .filter(|name| is_host(name))
                 .unwrap_or_else(|| "localhost".into())
         })
+    }
+
+    /// `host:port` that appliances dial for a listener of ours on this port.
+    pub fn told(&self, public_port: Option<u16>, bound_port: u16) -> String {
+        HostPort {
+            host: self.public_host(),
+            port: public_port.unwrap_or(bound_port),
+        }
+        .to_string()
     }
 
     /// Every name and address that server certificates issued by our CA are good for, the public one first. The

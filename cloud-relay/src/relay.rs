@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use base::clock::Clock;
+use base::net::HostPort;
 use base::tasks::Tasks;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -19,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App, Parts};
 use crate::audit::Audit;
 use crate::changes::Changes;
-use crate::config::{Config, Web};
+use crate::claim::Claims;
+use crate::config::{Broker, Config, Web};
 use crate::identity::Identity;
 use crate::pki::{Pki, ServerCertificate};
 use crate::store::Store;
@@ -76,6 +78,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tenancy::first_password_file(folder),
     );
     let audit = Audit::new(store.clone(), clock.clone());
+    let claims = Claims::new(
+        store.clone(),
+        pki.clone(),
+        clock.clone(),
+        config.told(config.tunnel.public_port, addresses.tunnel.port()),
+        told_broker(&config),
+        external_broker_ca(&config.broker)?.as_deref(),
+    );
     let (ready, is_ready) = watch::channel(false);
     let app = App::new(Parts {
         clock,
@@ -85,6 +95,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         changes,
         hub: hub.clone(),
         pki: pki.clone(),
+        claims,
         ready: is_ready,
     });
     let web_certificate = web_certificate(&config.web, &own_certificate)?;
@@ -188,6 +199,28 @@ fn web_certificate(
             )
         })?;
     Ok(Arc::new(SingleCertAndKey::from(certified)))
+}
+
+/// `host:port` that appliances dial for MQTT.
+fn told_broker(config: &Config) -> String {
+    match &config.broker {
+        Broker::Managed(broker) => config.told(broker.public_port, broker.listen.port()),
+        Broker::External(broker) => HostPort {
+            host: broker.host.clone(),
+            port: broker.port,
+        }
+        .to_string(),
+    }
+}
+
+/// What an external broker's certificate is checked against, for appliances too.
+fn external_broker_ca(broker: &Broker) -> anyhow::Result<Option<String>> {
+    match broker {
+        Broker::Managed(_) => Ok(None),
+        Broker::External(broker) => std::fs::read_to_string(&broker.ca)
+            .with_context(|| format!("read {}", broker.ca.display()))
+            .map(Some),
+    }
 }
 
 /// The addresses that are really listened on.

@@ -1,14 +1,22 @@
 //! Appliances: how they join, and which there are.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wire::error::ErrorCode;
 use wire::ids::{ApplianceId, OrganisationId, SiteId};
-use wire::resource::Page;
+use wire::resource::{ClaimRequest, Page, Site};
 use wire::time::UtcTime;
 
-use super::{ApiResult, App, Query, Visitor, page};
+use super::visitor::{Peer, not_there};
+use super::{ApiError, ApiResult, App, JsonBody, Query, Visitor, page};
+use crate::access::Action;
+use crate::claim::{ClaimError, EnrollError};
+use crate::fleet;
 use crate::store::fleet::FleetRow;
 
 /// Query of `GET /appliances`.
@@ -78,4 +86,86 @@ pub async fn list(
         |it| it.id.clone(),
         resource,
     )?))
+}
+
+/// Joins the appliance that shows this code to the organisation, as a new site.
+#[utoipa::path(post, path = "/appliances/claim", tag = "appliances", request_body = ClaimRequest,
+    responses((status = 200, body = Site)))]
+pub async fn claim(
+    State(app): State<App>,
+    visitor: Visitor,
+    JsonBody(request): JsonBody<ClaimRequest>,
+) -> ApiResult<Json<Site>> {
+    let organisation = request
+        .organisation_id
+        .or(visitor.principal.organisation)
+        .ok_or_else(|| {
+            ApiError::invalid_field(
+                "organisation_id",
+                "Say which organisation the site joins; you belong to none yourself.",
+            )
+        })?;
+    visitor.require_in(Action::Claim, organisation, "claim appliances")?;
+    let claimed = app
+        .claims
+        .claim(
+            visitor.principal.user_id,
+            organisation,
+            &request.code,
+            &request.site_name,
+        )
+        .await;
+    let (subject, site) = match &claimed {
+        Ok(claimed) => (claimed.appliance.to_string(), Some(claimed.site)),
+        // Never the code: a mistyped one may be that of another box.
+        Err(_) => (String::new(), None),
+    };
+    let outcome = claimed.map_err(refused_claim);
+    let status = match &outcome {
+        Ok(_) => StatusCode::OK,
+        Err(error) => error.status(),
+    };
+    app.audit
+        .note(
+            visitor.actor(),
+            Some((organisation, site)),
+            "appliance.claim",
+            subject,
+            status.as_u16(),
+        )
+        .await?;
+    let site = app
+        .store
+        .site(visitor.scope(), outcome?.site)
+        .await?
+        .ok_or_else(|| not_there(ErrorCode::SiteNotFound))?;
+    Ok(Json(fleet::with_tunnel(site, &app.hub)))
+}
+
+/// An appliance asks to be let in, again and again until an admin types its code. Not for people, so not in the
+/// document.
+pub async fn enroll(State(app): State<App>, Peer(peer): Peer, body: Bytes) -> ApiResult<Response> {
+    match app.claims.enroll(peer.ip(), &body).await {
+        Ok(enrolled) => Ok(Json(enrolled).into_response()),
+        Err(EnrollError::Malformed(why)) => Err(ApiError::invalid(why)),
+        Err(EnrollError::TooMany { retry_after_s }) => Err(ApiError::too_many(retry_after_s)),
+        Err(EnrollError::Store(error)) => Err(error.into()),
+        Err(EnrollError::Pki(error)) => Err(ApiError::internal(error)),
+    }
+}
+
+fn refused_claim(error: ClaimError) -> ApiError {
+    match error {
+        ClaimError::Malformed(why) => ApiError::invalid(format!("{why}.")),
+        ClaimError::Unknown => ApiError::new(
+            ErrorCode::NotFound,
+            "No appliance shows this code. It changes every 15 minutes: look again.",
+        ),
+        ClaimError::TooMany { retry_after_s } => ApiError::too_many(retry_after_s),
+        ClaimError::Taken => ApiError::conflict(
+            "Somebody else has just claimed this appliance, or the organisation is gone. Look at the list of sites.",
+        ),
+        ClaimError::Store(error) => error.into(),
+        ClaimError::Pki(error) => ApiError::internal(error),
+    }
 }

@@ -35,6 +35,7 @@ use wire::time::UtcTime;
 
 use crate::audit::Audit;
 use crate::changes::Changes;
+use crate::claim::Claims;
 use crate::identity::Identity;
 use crate::pki::Pki;
 use crate::store::Store;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub hub: Hub,
     /// Signs who asks.
     pub pki: Arc<Pki>,
+    /// Where appliances enrol and admins claim them.
+    pub claims: Claims,
     /// Whether start-up is over.
     pub ready: watch::Receiver<bool>,
 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
@@ -45,6 +45,7 @@ fn closed() -> OpenApiRouter<App> {
         .routes(routes!(sites::list))
         .routes(routes!(sites::pass_on))
         .routes(routes!(appliances::list))
+        .routes(routes!(appliances::claim))
         // Footage, out of the index
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::get))
@@ -72,6 +73,7 @@ pub fn router(app: App) -> Router {
             "/openapi.json",
             get(async move || axum::Json(document.as_ref().clone())),
         )
+        .route(wire::claim::PATH, post(appliances::enroll))
         .fallback(ui::serve)
         .with_state(app)
         .layer(DefaultBodyLimit::disable())

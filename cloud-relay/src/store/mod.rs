@@ -12,6 +12,8 @@ pub mod people;
 pub mod recordings;
 pub mod scope;
 pub mod sites;
+#[cfg(test)]
+pub mod testing;
 
 use std::path::Path;
 use std::str::FromStr;

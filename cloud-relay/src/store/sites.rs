@@ -69,6 +69,20 @@ impl Store {
             .await
     }
 
+    /// One site. Tunnel connections are not known here: they are 0.
+    pub async fn site(&self, scope: Scope, id: SiteId) -> Result<Option<Site>, DbError> {
+        self.db
+            .read(move |c| {
+                let (condition, mut values) = scope.condition("s.organisation_id", "s.id");
+                let sql = format!("select {SITE} where {condition} and s.id = ?");
+                values.push(text(id));
+                Ok(c.prepare_cached(&sql)?
+                    .query_row(params_from_iter(values), site)
+                    .optional()?)
+            })
+            .await
+    }
+
     /// Where a site is.
     pub async fn locate_site(&self, scope: Scope, id: SiteId) -> Result<Option<Located>, DbError> {
         self.db
