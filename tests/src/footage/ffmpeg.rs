@@ -1,6 +1,7 @@
 //! FFmpeg as test tooling: run it, and turn what it wrote into a reel.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -100,15 +101,22 @@ pub fn reel_from(
     arguments.extend(["-f", "framecrc", "raw.txt"]);
     run("ffmpeg", folder, &arguments)?;
     let (raw, index) = (folder.join("raw.es"), folder.join("raw.txt"));
-    let (units, video, duration_ticks) =
-        access_units(&fs::read_to_string(&index)?, &fs::read(&raw)?, codec)
+    let (units, duration_ticks) = {
+        let mut from = BufReader::new(File::open(&raw)?);
+        let mut to = BufWriter::new(File::create(folder.join("video.es"))?);
+        let cut = access_units(&fs::read_to_string(&index)?, &mut from, &mut to, codec)
             .context("access units")?;
+        to.flush()?;
+        cut
+    };
     fs::remove_file(raw)?;
     fs::remove_file(index)?;
-    let sound = match audio {
-        Some(audio) => sound(source_name, audio, duration_ticks, folder)?,
-        None => Vec::new(),
-    };
+    if let Some(audio) = audio {
+        fs::write(
+            folder.join("audio.g711"),
+            sound(source_name, audio, duration_ticks, folder)?,
+        )?;
+    }
     let picture = probe(source)?
         .into_iter()
         .find(|stream| stream.codec_type == "video")
@@ -121,82 +129,88 @@ pub fn reel_from(
         duration_ticks,
         audio,
     };
-    reel::write(folder, &description, &units, &video, &sound)
+    reel::describe(folder, &description, &units)
 }
 
-/// Reads the list of packets that FFmpeg wrote beside the raw stream. What comes before the first key picture is left
-/// out, and key pictures get their parameter sets, so that decoding can begin at each of them.
+/// Copies the raw stream by the list of packets that FFmpeg wrote beside it. What comes before the first key picture is
+/// left out, and key pictures get their parameter sets, so that decoding can begin at each of them.
 fn access_units(
     index: &str,
-    raw: &[u8],
+    from: &mut (impl Read + Seek),
+    to: &mut impl Write,
     codec: VideoCodec,
-) -> Result<(Vec<AccessUnit>, Vec<u8>, u64)> {
-    let (mut numerator, mut denominator) = (1_i64, 1_i64);
-    let mut packets = Vec::new();
-    let mut offset = 0;
-    for line in index.lines() {
-        if let Some(base) = line.strip_prefix("#tb 0: ") {
-            let (over, under) = base.split_once('/').context("time base")?;
-            (numerator, denominator) = (over.trim().parse()?, under.trim().parse()?);
-        } else if !line.starts_with('#') && !line.is_empty() {
-            let packet = Packet::parse(line, offset).with_context(|| line.to_string())?;
-            offset += packet.size;
-            packets.push(packet);
-        }
-    }
+) -> Result<(Vec<AccessUnit>, u64)> {
+    let (numerator, denominator, packets) = listed(index)?;
+    let told: u64 = packets.iter().map(|packet| packet.size as u64).sum();
+    let length = from.seek(SeekFrom::End(0))?;
     ensure!(
-        offset == raw.len(),
-        "the list of packets is {offset} bytes long, the stream {}",
-        raw.len()
+        told == length,
+        "the list of packets is {told} bytes long, the stream {length}"
     );
     let first = packets
         .iter()
         .position(|packet| packet.key)
         .context("there is no key picture")?;
-    let packets = &packets[first..];
+    let (before, packets) = packets.split_at(first);
+    from.seek(SeekFrom::Start(
+        before.iter().map(|packet| packet.size as u64).sum(),
+    ))?;
     let ticks = |time: i64| {
-        (i128::from(time - packets[0].dts) * 90_000 * i128::from(numerator))
-            / i128::from(denominator)
+        i128::from(time - packets[0].dts) * 90_000 * i128::from(numerator) / i128::from(denominator)
     };
     let mut sets = annexb::ParameterSets::default();
-    let mut video = Vec::with_capacity(raw.len());
     let mut units = Vec::with_capacity(packets.len());
+    let (mut offset, mut bytes) = (0_u64, Vec::new());
     for packet in packets {
-        let bytes = &raw[packet.offset..packet.offset + packet.size];
-        let begin = video.len();
-        if !sets.seen_in(bytes, codec) && packet.key {
+        bytes.resize(packet.size, 0);
+        from.read_exact(&mut bytes)?;
+        let mut size = packet.size;
+        if !sets.seen_in(&bytes, codec) && packet.key {
             ensure!(
                 !sets.is_empty(),
                 "the first key picture comes without parameter sets"
             );
-            video.extend_from_slice(sets.bytes());
+            to.write_all(sets.bytes())?;
+            size += sets.bytes().len();
         }
-        video.extend_from_slice(bytes);
+        to.write_all(&bytes)?;
         units.push(AccessUnit {
-            offset: begin as u64,
-            size: u32::try_from(video.len() - begin)?,
+            offset,
+            size: u32::try_from(size)?,
             key: packet.key,
             pts: u64::try_from(ticks(packet.pts)).context("a picture is shown before the first")?,
             dts: u64::try_from(ticks(packet.dts)).context("decoding times fall")?,
         });
+        offset += size as u64;
     }
-    let (last, span) = (
-        packets[packets.len() - 1],
-        packets[packets.len() - 1].dts - packets[0].dts,
-    );
-    let mean = span / (packets.len() as i64 - 1).max(1);
+    let last = packets[packets.len() - 1];
+    let mean = (last.dts - packets[0].dts) / (packets.len() as i64 - 1).max(1);
     let step = if last.duration > 0 {
         last.duration
     } else {
         mean.max(1)
     };
     let duration_ticks = u64::try_from(ticks(last.dts + step))?.max(units[units.len() - 1].dts + 1);
-    Ok((units, video, duration_ticks))
+    Ok((units, duration_ticks))
+}
+
+/// The time base and the packets of a list.
+fn listed(index: &str) -> Result<(i64, i64, Vec<Packet>)> {
+    let (mut numerator, mut denominator) = (1, 1);
+    let mut packets = Vec::new();
+    for line in index.lines() {
+        if let Some(base) = line.strip_prefix("#tb 0: ") {
+            let (over, under) = base.split_once('/').context("time base")?;
+            (numerator, denominator) = (over.trim().parse()?, under.trim().parse()?);
+        } else if !line.starts_with('#') && !line.is_empty() {
+            packets.push(Packet::parse(line).with_context(|| line.to_string())?);
+        }
+    }
+    Ok((numerator, denominator, packets))
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Packet {
-    offset: usize,
     size: usize,
     key: bool,
     pts: i64,
@@ -206,7 +220,7 @@ struct Packet {
 
 impl Packet {
     /// `stream, dts, pts, duration, size, checksum[, F=flags][, ...]`; flags are left out for a plain key picture.
-    fn parse(line: &str, offset: usize) -> Result<Self> {
+    fn parse(line: &str) -> Result<Self> {
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         ensure!(cells.len() >= 6, "six cells are expected");
         let flags = cells.iter().find_map(|cell| cell.strip_prefix("F=0x"));
@@ -214,7 +228,6 @@ impl Packet {
             u32::from_str_radix(flags, 16).map(|flags| flags & 1 == 1)
         })?;
         Ok(Self {
-            offset,
             size: cells[4].parse()?,
             key,
             pts: cells[2].parse().context("a picture without time")?,

@@ -5,7 +5,7 @@
 //! sample, exactly as long as the video). The first access unit is a key one and has DTS 0.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -186,14 +186,19 @@ pub fn write(
     video: &[u8],
     audio: &[u8],
 ) -> Result<()> {
-    check_order(units, description.duration_ticks)?;
     std::fs::write(folder.join("video.es"), video)?;
     if description.audio.is_some() {
         std::fs::write(folder.join("audio.g711"), audio)?;
     }
-    let mut index = String::from("offset,size,key,pts,dts\n");
+    describe(folder, description, units)
+}
+
+/// Makes a reel of a folder that holds `video.es` and, with sound, `audio.g711`.
+pub fn describe(folder: &Path, description: &Description, units: &[AccessUnit]) -> Result<()> {
+    check_order(units, description.duration_ticks)?;
+    let mut index = BufWriter::new(File::create(folder.join("video.csv"))?);
+    writeln!(index, "offset,size,key,pts,dts")?;
     for unit in units {
-        use std::fmt::Write as _;
         writeln!(
             index,
             "{},{},{},{},{}",
@@ -204,8 +209,7 @@ pub fn write(
             unit.dts
         )?;
     }
-    std::fs::write(folder.join("video.csv"), index)?;
-    let mut file = File::create(folder.join("reel.toml"))?;
-    file.write_all(toml::to_string(description)?.as_bytes())?;
+    index.flush()?;
+    std::fs::write(folder.join("reel.toml"), toml::to_string(description)?)?;
     Ok(())
 }

@@ -164,6 +164,12 @@ impl Sdk {
         Self(Box::leak(Box::new(library)))
     }
 
+    /// Whether the library exports `symbol`.
+    pub fn has(self, symbol: &str) -> bool {
+        // SAFETY: the symbol is only looked up, never used.
+        unsafe { self.0.get::<*const c_void>(symbol.as_bytes()) }.is_ok()
+    }
+
     /// Loads and initialises.
     pub fn start(place: &Place) -> Self {
         let sdk = Self::load(place);
