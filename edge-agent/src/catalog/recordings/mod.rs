@@ -1,5 +1,6 @@
 //! Recordings: how they are listed here; how they are fetched, kept and leave in the files beside.
 
+mod candidates;
 mod fetch;
 mod garbage;
 mod held;
@@ -14,11 +15,14 @@ use wire::time::UtcTime;
 use super::text::{Word, parsed, size, size_opt, time, time_opt, word, word_opt};
 use super::{Catalog, CatalogError, cameras};
 
-pub use fetch::PendingRecording;
+#[allow(unused_imports, reason = "names for whoever stands on the catalog")]
+pub use self::{
+    fetch::PendingRecording,
+    garbage::Emptied,
+    held::{Held, Span, SpanFilter},
+};
 pub(super) use fetch::{give_up, take_up};
-pub use garbage::Emptied;
 pub(super) use garbage::throw_away;
-pub use held::{Held, Span, SpanFilter};
 pub(super) use kept::complete;
 
 /// Items of a page unless asked otherwise.
