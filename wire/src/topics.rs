@@ -197,6 +197,13 @@ pub const INGEST_FILTERS: [&str; 3] = [
     "holdfast/1/device/+/telemetry/+",
 ];
 
+/// What the relay writes: acknowledgements, pokes, and the consumers' tree.
+pub const RELAY_WRITE_FILTERS: [&str; 3] = [
+    "holdfast/1/device/+/ack",
+    "holdfast/1/device/+/poke",
+    "holdfast/1/site/#",
+];
+
 /// What an appliance may write, as a broker's pattern ACL (`%u` is the user name, which is the certificate's CN).
 pub const DEVICE_WRITE_PATTERNS: [&str; 3] = [
     "holdfast/1/device/%u/state/#",

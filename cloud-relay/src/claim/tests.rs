@@ -2,7 +2,6 @@
 
 use super::*;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use crate::store::appliances::Standing;
 #[path = "../../../edge-agent/src/uplink/claim/mod.rs"]
 mod agent;
 
-use agent::identity::Identity;
+use agent::applicant::Applicant;
 use agent::{RelaySettings, membership};
 
 struct Relay {
@@ -128,8 +127,9 @@ async fn serve(claims: Arc<Claims>, pki: Arc<Pki>, down: Arc<AtomicBool>) -> Soc
     address
 }
 
-fn identity(dir: &Path) -> Identity {
-    Identity::open(dir).unwrap()
+fn applicant() -> Applicant {
+    let key = rcgen::KeyPair::generate().unwrap();
+    Applicant::new(&key.serialize_pem()).unwrap()
 }
 
 async fn shown_code(shown: &mut watch::Receiver<agent::Shown>) -> ClaimCode {
@@ -141,8 +141,7 @@ async fn shown_code(shown: &mut watch::Receiver<agent::Shown>) -> ClaimCode {
 async fn from_the_code_on_the_console_to_the_membership_on_the_disk() {
     let relay = Relay::start().await;
     let state = tempfile::tempdir().unwrap();
-    let me = Arc::new(identity(state.path()));
-    assert_eq!(identity(state.path()).appliance, me.appliance);
+    let me = Arc::new(applicant());
     let (sender, mut shown) = watch::channel(agent::Shown::default());
     let asked = relay.settings().relay().unwrap();
     let joining = {
@@ -177,12 +176,10 @@ async fn from_the_code_on_the_console_to_the_membership_on_the_disk() {
     );
     assert_eq!(got.site_name, "Warehouse");
     assert!(shown.borrow().code.is_none());
-    assert!(membership::load(state.path(), &me).unwrap().is_none());
-    membership::save(state.path(), &got).unwrap();
-    assert_eq!(
-        membership::load(state.path(), &me).unwrap(),
-        Some(got.clone())
-    );
+    let file = state.path().join("membership.json");
+    assert!(membership::load(&file, &me).unwrap().is_none());
+    membership::save(&file, &got).unwrap();
+    assert_eq!(membership::load(&file, &me).unwrap(), Some(got.clone()));
     assert_eq!(
         relay
             .store
@@ -214,21 +211,15 @@ async fn from_the_code_on_the_console_to_the_membership_on_the_disk() {
     );
 
     // Another appliance with a copy of the membership cannot use it.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let thief = identity(elsewhere.path());
-    membership::save(elsewhere.path(), &got).unwrap();
-    assert!(
-        membership::load(elsewhere.path(), &thief)
-            .unwrap()
-            .is_none()
-    );
+    let thief = applicant();
+    assert!(membership::load(&file, &thief).unwrap().is_none());
 }
 
 #[tokio::test]
 async fn an_outage_is_shown_and_outlived_and_another_ca_is_not_believed() {
     let relay = Relay::start().await;
     let state = tempfile::tempdir().unwrap();
-    let me = Arc::new(identity(state.path()));
+    let me = Arc::new(applicant());
     relay.down.store(true, Ordering::SeqCst);
     let (sender, mut shown) = watch::channel(agent::Shown::default());
     let joining = {
@@ -316,8 +307,8 @@ fn settings_that_cannot_work_are_refused_in_words() {
         .unwrap();
 }
 
-fn question(me: &Identity, code: &ClaimCode) -> Enroll {
-    let csr_pem = me.csr_pem().unwrap().to_owned();
+fn question(me: &Applicant, code: &ClaimCode) -> Enroll {
+    let csr_pem = me.csr_pem.clone();
     Enroll {
         v: 1,
         appliance: me.appliance.clone(),
@@ -331,8 +322,8 @@ fn question(me: &Identity, code: &ClaimCode) -> Enroll {
 async fn what_is_not_an_enrolment_is_refused_and_what_is_is_bounded() {
     let relay = Relay::start().await;
     let state = tempfile::tempdir().unwrap();
-    let me = identity(&state.path().join("me"));
-    let other = identity(&state.path().join("other"));
+    let me = applicant();
+    let other = applicant();
     let good = question(&me, &ClaimCode::from_random([1; 5]));
     let here: IpAddr = [192, 0, 2, 7].into();
     let post = async |enroll: &Enroll| {
@@ -423,7 +414,7 @@ async fn what_is_not_an_enrolment_is_refused_and_what_is_is_bounded() {
 async fn codes_cannot_be_tried_out_and_run_out() {
     let relay = Relay::start().await;
     let state = tempfile::tempdir().unwrap();
-    let me = identity(state.path());
+    let me = applicant();
     let code = ClaimCode::from_random([1; 5]);
     let body = serde_json::to_vec(&question(&me, &code)).unwrap();
     let here: IpAddr = "2001:db8::1".parse().unwrap();
@@ -469,7 +460,7 @@ async fn codes_cannot_be_tried_out_and_run_out() {
 async fn a_revoked_appliance_waits_again_and_starts_anew() {
     let relay = Relay::start().await;
     let state = tempfile::tempdir().unwrap();
-    let me = identity(state.path());
+    let me = applicant();
     let code = ClaimCode::from_random([1; 5]);
     let body = serde_json::to_vec(&question(&me, &code)).unwrap();
     let here: IpAddr = [192, 0, 2, 1].into();

@@ -1,30 +1,26 @@
-//! What the relay gave at the claim, kept in `<state>/identity/membership.json` (0600).
+//! What the relay gave at the claim, kept in a file of its own (0600): it has to outlive a
+//! catalog that is lost or restored.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base::durable;
 use base::net::HostPort;
 use wire::claim::Membership;
 use wire::time::UtcTime;
 
-use super::identity::{self, Identity};
-
-fn path(state: &Path) -> PathBuf {
-    identity::folder(state).join("membership.json")
-}
+use super::applicant::Applicant;
 
 /// Reads it. One that does not fit our key or cannot be read counts as none, with a word in the journal: the relay
 /// gives it again to whoever holds the key.
-pub fn load(state: &Path, identity: &Identity) -> io::Result<Option<Membership>> {
-    let path = path(state);
-    let text = match std::fs::read(&path) {
+pub fn load(path: &Path, me: &Applicant) -> io::Result<Option<Membership>> {
+    let text = match std::fs::read(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
     let usable = serde_json::from_slice::<Membership>(&text)
         .map_err(|e| e.to_string())
-        .and_then(|membership| check(&membership, identity).map(|()| membership));
+        .and_then(|membership| check(&membership, me).map(|()| membership));
     match usable {
         Ok(membership) => Ok(Some(membership)),
         Err(reason) => {
@@ -35,21 +31,20 @@ pub fn load(state: &Path, identity: &Identity) -> io::Result<Option<Membership>>
 }
 
 /// Keeps it, atomically.
-pub fn save(state: &Path, membership: &Membership) -> io::Result<()> {
+pub fn save(path: &Path, membership: &Membership) -> io::Result<()> {
     let text = serde_json::to_vec_pretty(membership).map_err(io::Error::other)?;
-    durable::create_dir_all(&identity::folder(state))?;
-    durable::replace(&path(state), &text, 0o600)
+    durable::replace(path, &text, 0o600)
 }
 
 /// Forgets it.
-pub fn remove(state: &Path) -> io::Result<()> {
-    durable::remove_if_there(&path(state))?;
-    durable::sync_dir(&identity::folder(state))
+pub fn remove(path: &Path) -> io::Result<()> {
+    durable::remove_if_there(path)?;
+    path.parent().map_or(Ok(()), durable::sync_dir)
 }
 
 /// Whether everything in it can be used: the certificate is for our key, the rest can be read.
-pub fn check(membership: &Membership, identity: &Identity) -> Result<(), String> {
-    base::tls::certified(&membership.certificate_pem, &identity.key_pem())
+pub fn check(membership: &Membership, me: &Applicant) -> Result<(), String> {
+    base::tls::certified(&membership.certificate_pem, &me.key_pem)
         .map_err(|e| format!("the certificate is not for this appliance's key ({e})"))?;
     base::tls::roots(&membership.ca_pem).map_err(|e| format!("CA: {e}"))?;
     wire::claim::p256_point(&membership.assertion_key_pem)

@@ -7,7 +7,7 @@
 //! - What the relay answers is used only after it was checked to fit our key.
 //! - Asking again is harmless, so the same question also renews the certificate at two thirds of its life.
 
-pub mod identity;
+pub mod applicant;
 pub mod membership;
 
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use wire::claim::{CODE_LIFETIME_S, ClaimCode, Enroll, Enrolled, Membership};
 use wire::time::UtcTime;
 
-use identity::Identity;
+use applicant::Applicant;
 
 /// Longest wait for an answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -132,9 +132,6 @@ pub enum EnrollError {
     /// Its answer cannot be used.
     #[error("the relay's answer cannot be used: {0}")]
     Unusable(String),
-    /// Our own request cannot be made.
-    #[error("the certificate request cannot be made: {0}")]
-    Request(String),
 }
 
 /// What a person is shown while the appliance waits.
@@ -149,18 +146,14 @@ pub struct Shown {
 /// Asks the relay once.
 pub async fn enroll(
     relay: &Relay,
-    identity: &Identity,
+    me: &Applicant,
     code: &ClaimCode,
 ) -> Result<Enrolled, EnrollError> {
-    let csr_pem = identity
-        .csr_pem()
-        .map_err(|e| EnrollError::Request(e.to_string()))?
-        .to_owned();
     let question = Enroll {
         v: wire::version::CLAIM,
-        appliance: identity.appliance.clone(),
-        proof: code.proof(&identity.appliance, &csr_pem),
-        csr_pem,
+        appliance: me.appliance.clone(),
+        proof: code.proof(&me.appliance, &me.csr_pem),
+        csr_pem: me.csr_pem.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
     let answer = relay
@@ -188,7 +181,7 @@ pub async fn enroll(
     let enrolled: Enrolled =
         serde_json::from_slice(&body).map_err(|e| EnrollError::Unusable(e.to_string()))?;
     if let Enrolled::Claimed(membership) = &enrolled {
-        membership::check(membership, identity).map_err(EnrollError::Unusable)?;
+        membership::check(membership, me).map_err(EnrollError::Unusable)?;
     }
     Ok(enrolled)
 }
@@ -196,7 +189,7 @@ pub async fn enroll(
 /// Asks until the appliance is claimed. Cancel by dropping.
 pub async fn join(
     relay: &Relay,
-    identity: &Identity,
+    me: &Applicant,
     clock: &Clock,
     shown: &watch::Sender<Shown>,
 ) -> Membership {
@@ -216,7 +209,7 @@ pub async fn join(
                 current.insert((code, until))
             }
         };
-        let pause = match enroll(relay, identity, code).await {
+        let pause = match enroll(relay, me, code).await {
             Ok(Enrolled::Claimed(membership)) => {
                 shown.send_replace(Shown::default());
                 return membership;
