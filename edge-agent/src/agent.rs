@@ -10,9 +10,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::api::{self, App};
+use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
+use crate::secrets::Secrets;
 use crate::tasks::{Ended, Floor, Tasks};
 
 /// Why the agent stopped although nobody asked it to.
@@ -51,21 +53,23 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     // Who we are, and what opens the stored passwords.
     let identity = Identity::open(&state.identity_key())?;
     tracing::info!(appliance = %identity.appliance, version = env!("CARGO_PKG_VERSION"), "Starting");
-    let schema = base::sqlite::Schema {
-        name: "catalog",
-        create: include_str!("catalog/schema.sql"),
-        upgrades: &[],
-    };
-    let db = base::sqlite::Database::open(&state.folder.join("catalog.sqlite"), &schema, 4)?;
+    let secrets = Secrets::open(&state.secrets_key())?;
+    // What is known, and where footage lies.
+    let catalog = Catalog::open(&state.catalog(), clock)?;
+    catalog.set_appliance(&identity.appliance).await?;
+    let volumes = catalog.open_volumes(&config.volume).await?;
     let (_membership, membership_rx) = watch::channel(None);
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
         appliance: identity.appliance.clone(),
-        clock,
-        people: crate::catalog::people::People::new(db),
+        catalog: catalog.clone(),
+        volumes: volumes.clone(),
+        secrets,
         membership: membership_rx,
+        backfill_days: 30,
         ready: ready_rx,
-        attempts: Default::default(),
+        stopping: tasks.stop_of(Floor::Door),
+        own: Default::default(),
     });
 
     // The page answers from here on, whatever start-up still has to do.
@@ -79,6 +83,15 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     });
     announce(&state.address_file(), bound)?;
 
+    // What an interruption left half done is finished before anything new begins.
+    let finished = catalog.finish_interrupted(&volumes).await?;
+    tracing::info!(
+        recordings.completed = finished.completed.len(),
+        recordings.released = finished.released.len(),
+        recordings.removed = finished.removed,
+        staging.swept = finished.swept.len(),
+        "Start-up check done"
+    );
     ready.send_replace(true);
     watchdog::ready();
     Ok(())

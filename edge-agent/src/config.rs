@@ -3,9 +3,12 @@
 //! Somebody who mistyped a key stands on a ladder in front of a box that does not start: a bad file is answered with its
 //! line, its key, and what may stand there.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::footage::volume::VolumeConfig;
 
 /// Where the file lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
@@ -18,6 +21,8 @@ pub struct Config {
     pub api: crate::api::Config,
     /// Where the agent keeps what it knows.
     pub state: State,
+    /// Where footage lies; none: one volume in the state folder.
+    pub volume: Vec<VolumeConfig>,
 }
 
 /// `[state]`.
@@ -37,6 +42,11 @@ impl Default for State {
 }
 
 impl State {
+    /// The catalog's folder.
+    pub fn catalog(&self) -> PathBuf {
+        self.folder.join("catalog")
+    }
+
     /// The key from which the appliance's id follows.
     pub fn identity_key(&self) -> PathBuf {
         self.folder.join("appliance.key")
@@ -106,7 +116,41 @@ impl Config {
 
     /// Reads a text; `path` is for messages.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| at_line(path, text, &error))
+        let mut config: Self = toml::from_str(text).map_err(|error| at_line(path, text, &error))?;
+        if config.volume.is_empty() {
+            let folder = config.state.folder.join("footage");
+            config.volume.push(VolumeConfig::new("main", folder));
+        }
+        config.check().map_err(|message| ConfigError::Value {
+            path: path.to_owned(),
+            message,
+        })?;
+        Ok(config)
+    }
+
+    /// What the types do not say.
+    fn check(&self) -> Result<(), String> {
+        let mut names = HashSet::new();
+        for volume in &self.volume {
+            if volume.name.is_empty() || !names.insert(&volume.name) {
+                return Err(format!(
+                    "[[volume]] name = {:?}: every volume needs a name of its own",
+                    volume.name
+                ));
+            }
+        }
+        let folders = self
+            .volume
+            .iter()
+            .map(|volume| (&volume.path, "[[volume]] path"));
+        for (folder, key) in folders.chain([(&self.state.folder, "[state] folder")]) {
+            if !folder.is_absolute() {
+                return Err(format!(
+                    "{key} = {folder:?}: give the whole path, beginning with /"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -174,6 +218,28 @@ mod tests {
             ("[api]\nlisten = \"8080\"", "line 2: invalid socket address"),
             ("[api\n", "line 1: "),
             ("[api]\nlisten = ", "line 2: "),
+        ] {
+            let message = refused(text);
+            assert!(message.contains(hint), "{message}");
+        }
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_with_their_key() {
+        for (text, hint) in [
+            (
+                "[state]\nfolder = \"here\"",
+                "[state] folder = \"here\": give the whole path",
+            ),
+            (
+                "[[volume]]\nname = \"a\"\npath = \"x\"",
+                "[[volume]] path = \"x\"",
+            ),
+            (
+                "[[volume]]\nname = \"a\"\npath = \"/x\"\n[[volume]]\nname = \"a\"\npath = \"/y\"",
+                "a name of its own",
+            ),
+            ("[[volume]]\nname = \"a\"", "line 1: missing field `path`"),
         ] {
             let message = refused(text);
             assert!(message.contains(hint), "{message}");

@@ -12,6 +12,8 @@ use serde_json::Value;
 use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
 use wire::time::UtcTime;
 
+use crate::catalog::CatalogError;
+
 /// The answer of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -121,6 +123,47 @@ impl From<base::sqlite::DbError> for ApiError {
             ),
             other => Self::internal(other),
         }
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        let code = match &error {
+            CatalogError::NoRecorder(_) => ErrorCode::RecorderNotFound,
+            CatalogError::NoCamera(_) => ErrorCode::CameraNotFound,
+            CatalogError::NoRecording(_) => ErrorCode::RecordingNotFound,
+            CatalogError::NoJob(_) | CatalogError::NoChannel { .. } => ErrorCode::NotFound,
+            CatalogError::Locked(_)
+            | CatalogError::WrongState { .. }
+            | CatalogError::NeverLoggedIn(_) => ErrorCode::Conflict,
+            CatalogError::BadCursor => ErrorCode::ValidationFailed,
+            CatalogError::Db(base::sqlite::DbError::Closed) => {
+                return Self::from(base::sqlite::DbError::Closed);
+            }
+            CatalogError::Busy { .. }
+            | CatalogError::Open(_)
+            | CatalogError::Db(_)
+            | CatalogError::Io { .. }
+            | CatalogError::Corrupt { .. }
+            | CatalogError::Volume(_)
+            | CatalogError::Keep(_) => return Self::internal(error),
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+/// An error text as a sentence: errors are written to be joined, answers are read alone.
+pub(super) fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    match chars.next() {
+        Some(first) => format!("{}{}{end}", first.to_uppercase(), chars.as_str()),
+        None => text,
     }
 }
 

@@ -35,6 +35,6 @@ pub async fn ready(State(app): State<App>) -> ApiResult<Json<Alive>> {
             "The agent is starting: it checks what an interruption may have left behind. Pages and lists work already.",
         ));
     }
-    app.people.is_set_up().await?;
+    app.people().is_set_up().await?;
     Ok(Json(ALIVE))
 }

@@ -16,18 +16,25 @@
 //! Never put a credential or a token into one. Request id, error shape, panics, size limits and logging are not a
 //! handler's business.
 
+mod cameras;
 pub mod cookies;
 pub mod error;
+mod events;
 pub mod extract;
 mod health;
 mod openapi;
 pub mod principal;
 mod rate;
+mod recorders;
+mod recordings;
+mod reports;
 pub mod request;
 pub mod router;
 pub mod serve;
 mod session;
 mod setup;
+mod storage;
+mod sync;
 mod ui;
 
 #[cfg(test)]
@@ -36,16 +43,19 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use base::clock::Clock;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use wire::claim::Membership;
 use wire::ids::ApplianceId;
 use wire::time::UtcTime;
 
+use crate::catalog::Catalog;
 use crate::catalog::people::People;
+use crate::footage::volume::Volumes;
+use crate::secrets::Secrets;
 
 pub use error::{ApiError, ApiResult};
-pub use extract::JsonBody;
+pub use extract::{JsonBody, Path, Query};
 pub use principal::{Principal, Via};
 
 /// What the API listens on: `[api]`.
@@ -73,16 +83,31 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// This appliance.
     pub appliance: ApplianceId,
-    /// The time.
-    pub clock: Clock,
-    /// Who may log in here.
-    pub people: People,
+    /// What is known.
+    pub catalog: Catalog,
+    /// Where footage lies.
+    pub volumes: Volumes,
+    /// Seals recorders' passwords.
+    pub secrets: Secrets,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
+    /// How far back recorders are asked, in days, where nobody says.
+    pub backfill_days: u32,
     /// Whether start-up is over.
     pub ready: watch::Receiver<bool>,
+    /// Cancelled when answers without end are to end.
+    pub stopping: CancellationToken,
+    /// What the API keeps for itself.
+    pub own: Own,
+}
+
+/// What the API keeps for itself while it runs.
+#[derive(Debug, Default)]
+pub struct Own {
     /// Slows down who tries passwords.
-    pub attempts: rate::Attempts,
+    attempts: rate::Attempts,
+    /// Places for open pages.
+    listeners: events::Listeners,
 }
 
 impl App {
@@ -93,7 +118,12 @@ impl App {
 
     /// Now.
     pub fn now(&self) -> UtcTime {
-        UtcTime::from(self.clock.now())
+        self.catalog.now()
+    }
+
+    /// Who may log in here.
+    fn people(&self) -> People {
+        self.catalog.people()
     }
 }
 

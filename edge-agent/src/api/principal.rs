@@ -154,7 +154,7 @@ async fn person(
         },
     };
     let digest = base::token::sha256_hex(token.as_bytes());
-    let Some(session) = app.people.by_access(digest, app.now()).await? else {
+    let Some(session) = app.people().by_access(digest, app.now()).await? else {
         return Err(ApiError::new(
             ErrorCode::AuthTokenInvalid,
             "The login has expired or was ended. Log in again.",
@@ -181,7 +181,7 @@ async fn person(
 
 /// 401, with the way in that there is.
 async fn nobody(app: &App) -> ApiResult<ApiError> {
-    let message = if app.people.is_set_up().await? {
+    let message = if app.people().is_set_up().await? {
         "Log in first."
     } else {
         "This appliance is not set up yet. Open its page and choose a password for admin."

@@ -10,7 +10,10 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{App, health, openapi, request, session, setup, ui};
+use super::{
+    App, cameras, events, health, openapi, recorders, recordings, reports, request, session, setup,
+    storage, sync, ui,
+};
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +31,26 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(session::logout))
         .routes(routes!(session::me))
         .routes(routes!(session::password))
+        // What footage comes from
+        .routes(routes!(recorders::list, recorders::add))
+        .routes(routes!(
+            recorders::get,
+            recorders::change,
+            recorders::remove
+        ))
+        .routes(routes!(cameras::list))
+        .routes(routes!(cameras::get, cameras::change))
+        // Footage
+        .routes(routes!(recordings::list))
+        .routes(routes!(recordings::get, recordings::delete))
+        .routes(routes!(recordings::lock))
+        .routes(routes!(sync::list, sync::start))
+        .routes(routes!(sync::get, sync::cancel))
+        // The appliance
+        .routes(routes!(storage::get))
+        .routes(routes!(events::stream))
+        // The relay alone
+        .routes(routes!(reports::list))
 }
 
 /// All of it, ready to serve connections.

@@ -12,6 +12,7 @@ use wire::ids::MessageId;
 use wire::resource::{LoginRequest, LoginResponse, Me, PasswordChange, RefreshRequest, Role};
 use wire::time::UtcTime;
 
+use super::error::sentence;
 use super::{ApiError, ApiResult, App, JsonBody, Principal, Via, cookies};
 use crate::catalog::people::{Credentials, NewSession, Person, Refreshed, TokenDigests};
 
@@ -39,8 +40,8 @@ pub async fn login(
     JsonBody(request): JsonBody<LoginRequest>,
 ) -> ApiResult<Response> {
     let address = lan_only(via)?;
-    app.attempts.count(address, app.now())?;
-    let found = app.people.credentials(request.username.clone()).await?;
+    app.own.attempts.count(address, app.now())?;
+    let found = app.people().credentials(request.username.clone()).await?;
     if let Some(wait_s) = found
         .as_ref()
         .and_then(|found| locked_for_s(found, app.now()))
@@ -59,7 +60,7 @@ pub async fn login(
     match found {
         Some(found) if fits => {
             let (session, answer) = new_session(&found.person, app.now());
-            app.people
+            app.people()
                 .log_in(found.person.id, session, app.now())
                 .await?;
             tracing::info!(person = %found.person.username, address = %address, "Logged in");
@@ -67,7 +68,7 @@ pub async fn login(
         }
         found => {
             if let Some(found) = found {
-                app.people
+                app.people()
                     .note_failure(found.person.id, app.now(), lock_s)
                     .await?;
             }
@@ -87,7 +88,7 @@ pub async fn refresh(
     headers: HeaderMap,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> ApiResult<Response> {
-    app.attempts.count_refresh(lan_only(via)?, app.now())?;
+    app.own.attempts.count_refresh(lan_only(via)?, app.now())?;
     let token = match &request.refresh_token {
         Some(token) => token,
         None => cookies::read(&headers, cookies::REFRESH).ok_or_else(|| {
@@ -107,7 +108,7 @@ pub async fn refresh(
     let digest = base::token::sha256_hex(token.as_bytes());
     let issued = Tokens::new(session_id.to_owned(), app.now());
     match app
-        .people
+        .people()
         .refresh(session_id.to_owned(), digest, issued.digests(), app.now())
         .await?
     {
@@ -124,7 +125,7 @@ pub async fn refresh(
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204)))]
 pub async fn logout(State(app): State<App>, who: Principal) -> ApiResult<Response> {
     let session = who.require_session()?;
-    app.people.log_out(session.session_id.clone()).await?;
+    app.people().log_out(session.session_id.clone()).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear(response.headers_mut())?;
     Ok(response)
@@ -151,11 +152,11 @@ pub async fn password(
     JsonBody(change): JsonBody<PasswordChange>,
 ) -> ApiResult<StatusCode> {
     let session = who.require_session()?;
-    app.attempts.count(lan_only(who.via)?, app.now())?;
+    app.own.attempts.count(lan_only(who.via)?, app.now())?;
     base::password::check(&change.new)
         .map_err(|weak| ApiError::invalid_field("new", sentence(&weak)))?;
     let found = app
-        .people
+        .people()
         .credentials(who.username.clone())
         .await?
         .ok_or_else(wrong_credentials)?;
@@ -170,7 +171,7 @@ pub async fn password(
             "The current password is wrong.",
         )
     })?;
-    app.people
+    app.people()
         .set_password(who.user_id, hash, session.session_id.clone())
         .await?;
     tracing::info!(person = %who.username, "The password was changed");
@@ -211,16 +212,6 @@ pub(super) async fn off_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(ApiError::internal)
-}
-
-/// An error text as a sentence.
-pub(super) fn sentence(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
-        None => text,
-    }
 }
 
 struct Tokens {

@@ -6,7 +6,8 @@ use axum::response::Response;
 use wire::ids::UserId;
 use wire::resource::{LoginResponse, Setup, SetupRequest};
 
-use super::session::{lan_only, new_session, off_thread, sentence, with_cookies};
+use super::error::sentence;
+use super::session::{lan_only, new_session, off_thread, with_cookies};
 use super::{ApiError, ApiResult, App, JsonBody, Via};
 use crate::catalog::people::Person;
 
@@ -17,7 +18,7 @@ const ADMIN: &str = "admin";
 #[utoipa::path(get, path = "/setup", tag = "setup", security(()), responses((status = 200, body = Setup)))]
 pub async fn get(State(app): State<App>) -> ApiResult<Json<Setup>> {
     Ok(Json(Setup {
-        needed: !app.people.is_set_up().await?,
+        needed: !app.people().is_set_up().await?,
         appliance: app.appliance.clone(),
     }))
 }
@@ -32,10 +33,10 @@ pub async fn post(
 ) -> ApiResult<Response> {
     let address = lan_only(via)?;
     let done = || ApiError::conflict("This appliance is set up already. Log in as admin.");
-    if app.people.is_set_up().await? {
+    if app.people().is_set_up().await? {
         return Err(done());
     }
-    app.attempts.count(address, app.now())?;
+    app.own.attempts.count(address, app.now())?;
     base::password::check(&request.password)
         .map_err(|weak| ApiError::invalid_field("password", sentence(&weak)))?;
     let hash = off_thread(move || base::password::hash(&request.password)).await?;
@@ -45,7 +46,7 @@ pub async fn post(
     };
     let (session, answer) = new_session(&person, app.now());
     if !app
-        .people
+        .people()
         .create_first(person, hash, session, app.now())
         .await?
     {

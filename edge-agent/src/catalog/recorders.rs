@@ -19,6 +19,8 @@ const REASON_CHARS_MAX: usize = 1_000;
 /// A recorder to add.
 #[derive(Debug, Clone)]
 pub struct NewRecorder {
+    /// Its id, made beforehand because the password is sealed for it.
+    pub id: RecorderId,
     /// Name.
     pub name: String,
     /// Host name or IP address.
@@ -128,7 +130,7 @@ impl Catalog {
     /// Adds a recorder.
     pub async fn add_recorder(&self, new: NewRecorder) -> Result<Recorder, CatalogError> {
         self.write(move |w| {
-            let id = RecorderId::new();
+            let id = new.id;
             w.tx.execute(
                 "insert into recorder
                     (id, name, driver, address, port, username, password_sealed, enabled, created_utc, updated_utc)

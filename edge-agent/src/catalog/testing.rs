@@ -106,6 +106,7 @@ impl House {
         let recorder = self
             .catalog
             .add_recorder(NewRecorder {
+                id: RecorderId::new(),
                 name: format!("Recorder {serial}"),
                 address: "192.0.2.1".to_owned(),
                 port: 8000,

@@ -173,7 +173,7 @@ async fn a_word_that_is_stale_foreign_or_forged_is_not_believed() {
         let answer = ask(bad.sign(&relay.key)).await;
         assert_eq!(answer.code(), ErrorCode::AuthTokenInvalid, "{bad:?}");
     }
-    let stranger = Relay::new(&House::new());
+    let stranger = Relay::new(&House::new().await);
     assert_eq!(
         ask(good.sign(&stranger.key)).await.code(),
         ErrorCode::AuthTokenInvalid

@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::claim::Membership;
 use wire::error::{ErrorCode, ErrorResponse};
@@ -19,6 +20,7 @@ use wire::resource::LoginResponse;
 use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
+use crate::secrets::Secrets;
 
 /// A password that may be set.
 pub const PASSWORD: &str = "correct horse battery";
@@ -30,7 +32,8 @@ pub struct House {
     pub clock: Clock,
     pub membership: watch::Sender<Option<Membership>>,
     pub ready: watch::Sender<bool>,
-    _folder: tempfile::TempDir,
+    /// The catalog and what is in it.
+    pub below: crate::catalog::testing::House,
 }
 
 /// An answer, read to its end.
@@ -76,32 +79,34 @@ impl Answer {
 }
 
 impl House {
-    pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Clock::simulated("2026-11-03T14:00:00Z".parse().unwrap());
+    pub async fn new() -> Self {
+        let below = crate::catalog::testing::House::new().await;
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
         let app = App::new(Parts {
             appliance: ApplianceId::from_spki(b"this box"),
-            clock: clock.clone(),
-            people: people(&folder),
+            catalog: below.catalog.clone(),
+            volumes: below.volumes.clone(),
+            secrets: Secrets::open(&below.path().join("secrets.key")).unwrap(),
             membership: membership_rx,
+            backfill_days: 30,
             ready: ready_rx,
-            attempts: Default::default(),
+            stopping: CancellationToken::new(),
+            own: Default::default(),
         });
         Self {
             router: router(app.clone()),
             app,
-            clock,
+            clock: below.clock.clone(),
             membership,
             ready,
-            _folder: folder,
+            below,
         }
     }
 
     /// A house whose admin has a password, and who is logged in.
     pub async fn set_up() -> (Self, LoginResponse) {
-        let house = Self::new();
+        let house = Self::new().await;
         let answer = house
             .ask(Method::POST, "/api/v1/setup")
             .json(json!({ "password": PASSWORD }))
@@ -130,11 +135,14 @@ impl House {
 
     /// Another login of the admin, without the slow work on the password.
     pub async fn new_login(&self) -> LoginResponse {
-        let admin = self.app.people.credentials("admin".into()).await;
+        let people = self.app.people();
+        let admin = people.credentials("admin".into()).await;
         let admin = admin.unwrap().unwrap().person;
         let (session, login) = new_session(&admin, self.app.now());
-        let kept = self.app.people.log_in(admin.id, session, self.app.now());
-        kept.await.unwrap();
+        people
+            .log_in(admin.id, session, self.app.now())
+            .await
+            .unwrap();
         login
     }
 
@@ -194,14 +202,4 @@ impl Ask {
             body: body.collect().await.unwrap().to_bytes().to_vec(),
         }
     }
-}
-
-fn people(folder: &tempfile::TempDir) -> crate::catalog::people::People {
-    let schema = base::sqlite::Schema {
-        name: "catalog",
-        create: include_str!("../../catalog/schema.sql"),
-        upgrades: &[],
-    };
-    let db = base::sqlite::Database::open(&folder.path().join("catalog.db"), &schema, 2).unwrap();
-    crate::catalog::people::People::new(db)
 }

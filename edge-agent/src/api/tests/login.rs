@@ -32,7 +32,7 @@ async fn is_logged_in(house: &House, login: &LoginResponse) -> bool {
 
 #[tokio::test]
 async fn set_up_works_once_and_nothing_works_before() {
-    let house = House::new();
+    let house = House::new().await;
     let state = house.ask(Method::GET, "/api/v1/setup").send().await;
     assert_eq!(state.json()["needed"], json!(true));
     let early = house.ask(Method::GET, "/api/v1/auth/me").send().await;

@@ -55,7 +55,7 @@ async fn failures_of_the_framework_have_our_shape() {
 
 #[tokio::test]
 async fn an_agent_that_starts_says_so() {
-    let house = House::new();
+    let house = House::new().await;
     let ready = || house.ask(Method::GET, "/ready").send();
     assert_eq!(ready().await.status, StatusCode::OK);
     house.ready.send_replace(false);
@@ -68,7 +68,7 @@ async fn an_agent_that_starts_says_so() {
 
 #[tokio::test]
 async fn answers_are_safe_for_browsers() {
-    let house = House::new();
+    let house = House::new().await;
     let page = house.ask(Method::GET, "/").send().await;
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'self';"), "{policy}");

@@ -1,0 +1,217 @@
+//! Recorders: added, changed, removed, tested (R11). A password goes in and never comes out.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use wire::ids::RecorderId;
+use wire::resource::{Camera, Page, Recorder};
+use wire::tunnel::Permission;
+use zeroize::Zeroizing;
+
+use super::{ApiError, ApiResult, App, JsonBody, Path, Principal};
+use crate::catalog::recorders::{NewRecorder, RecorderChange};
+
+/// Most recorders of one appliance: each costs a worker process.
+const RECORDERS_MAX: usize = 64;
+
+/// Port of the vendor's SDK on a recorder that was not told otherwise.
+const SDK_PORT: u16 = 8000;
+
+/// Longest name that is kept.
+const NAME_CHARS_MAX: usize = 100;
+
+/// Longest user name and password that the vendor's login takes.
+const LOGIN_BYTES_MAX: usize = 63;
+
+/// Body of `POST /recorders` and `PUT /recorders/{id}`.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecorderInput {
+    /// Given by people; empty takes the address.
+    #[serde(default)]
+    name: String,
+    /// Host name or IP address.
+    address: String,
+    /// TCP port of the SDK.
+    #[serde(default = "sdk_port")]
+    port: u16,
+    /// Account on the device.
+    username: String,
+    /// Its password; when changing, leave it out to keep the one that is known. Never returned.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, write_only)]
+    password: Option<Zeroizing<String>>,
+    /// Whether the agent works with it.
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+fn sdk_port() -> u16 {
+    SDK_PORT
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The recorders.
+#[utoipa::path(get, path = "/recorders", tag = "recorders", responses((status = 200, body = Page<Recorder>)))]
+pub async fn list(State(app): State<App>, who: Principal) -> ApiResult<Json<Page<Recorder>>> {
+    who.require(Permission::View)?;
+    Ok(Json(Page {
+        items: app.catalog.recorders().await?,
+        next_cursor: None,
+    }))
+}
+
+/// Adds a recorder. The agent logs in at once; its cameras appear by themselves.
+#[utoipa::path(post, path = "/recorders", tag = "recorders", request_body = RecorderInput,
+    responses((status = 201, body = Recorder)))]
+pub async fn add(
+    State(app): State<App>,
+    who: Principal,
+    JsonBody(input): JsonBody<RecorderInput>,
+) -> ApiResult<(StatusCode, Json<Recorder>)> {
+    who.require(Permission::Manage)?;
+    let input = input.checked()?;
+    let password = input.password.as_ref().ok_or_else(|| {
+        ApiError::invalid_field(
+            "password",
+            "A new recorder needs the password of its account.",
+        )
+    })?;
+    if app.catalog.recorders().await?.len() >= RECORDERS_MAX {
+        return Err(ApiError::conflict(format!(
+            "This appliance has {RECORDERS_MAX} recorders, which is the most. Remove one first."
+        )));
+    }
+    let id = RecorderId::new();
+    let recorder = app
+        .catalog
+        .add_recorder(NewRecorder {
+            id,
+            password_sealed: app.secrets.seal(id, password),
+            name: input.name,
+            address: input.address,
+            port: input.port,
+            username: input.username,
+            enabled: input.enabled,
+        })
+        .await?;
+    tracing::info!(recorder.id = %id, person = %who.username, "A recorder was added");
+    Ok((StatusCode::CREATED, Json(recorder)))
+}
+
+/// One recorder.
+#[utoipa::path(get, path = "/recorders/{id}", tag = "recorders", params(("id" = RecorderId, Path)),
+    responses((status = 200, body = Recorder)))]
+pub async fn get(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<RecorderId>,
+) -> ApiResult<Json<Recorder>> {
+    who.require(Permission::View)?;
+    Ok(Json(app.catalog.recorder(id).await?))
+}
+
+/// Changes a recorder. What concerns reaching it makes the agent log in anew, also after an error.
+#[utoipa::path(put, path = "/recorders/{id}", tag = "recorders", params(("id" = RecorderId, Path)),
+    request_body = RecorderInput, responses((status = 200, body = Recorder)))]
+pub async fn change(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<RecorderId>,
+    JsonBody(input): JsonBody<RecorderInput>,
+) -> ApiResult<Json<Recorder>> {
+    who.require(Permission::Manage)?;
+    let input = input.checked()?;
+    let known = app.catalog.recorder(id).await?;
+    let change = input.changes(&known, |password| app.secrets.seal(id, password));
+    let recorder = app.catalog.change_recorder(id, change).await?;
+    tracing::info!(recorder.id = %id, person = %who.username, "A recorder was changed");
+    Ok(Json(recorder))
+}
+
+/// Removes a recorder. What is held of it stays listed and served under its cameras.
+#[utoipa::path(delete, path = "/recorders/{id}", tag = "recorders", params(("id" = RecorderId, Path)),
+    responses((status = 204)))]
+pub async fn remove(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<RecorderId>,
+) -> ApiResult<StatusCode> {
+    who.require(Permission::Manage)?;
+    app.catalog.remove_recorder(id).await?;
+    tracing::info!(recorder.id = %id, person = %who.username, "A recorder was removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl RecorderInput {
+    /// What can be kept, trimmed; or which field cannot be.
+    fn checked(mut self) -> ApiResult<Self> {
+        self.address = self.address.trim().to_owned();
+        self.username = self.username.trim().to_owned();
+        self.name = self.name.trim().to_owned();
+        if self.name.is_empty() {
+            self.name = self.address.clone();
+        }
+        let good_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if self.address.is_empty()
+            || self.address.len() > 253
+            || !self.address.chars().all(good_host)
+        {
+            return Err(ApiError::invalid_field(
+                "address",
+                "The address must be a host name or an IP address, without http:// and without a port.",
+            ));
+        }
+        if self.port == 0 {
+            return Err(ApiError::invalid_field(
+                "port",
+                "The port must lie between 1 and 65535; the SDK's is mostly 8000.",
+            ));
+        }
+        check_text("name", &self.name, NAME_CHARS_MAX * 4)?;
+        if self.name.chars().count() > NAME_CHARS_MAX {
+            return Err(ApiError::invalid_field(
+                "name",
+                format!("The name may have at most {NAME_CHARS_MAX} characters."),
+            ));
+        }
+        check_text("username", &self.username, LOGIN_BYTES_MAX)?;
+        if let Some(password) = &self.password {
+            check_text("password", password, LOGIN_BYTES_MAX)?;
+        }
+        Ok(self)
+    }
+
+    /// What differs from what is known. Setting the same address again is no reason to log in anew, but giving a
+    /// password is: that is how people say "try again".
+    fn changes(self, known: &Recorder, seal: impl Fn(&str) -> Vec<u8>) -> RecorderChange {
+        fn differs<T: PartialEq>(new: T, old: &T) -> Option<T> {
+            (new != *old).then_some(new)
+        }
+        RecorderChange {
+            name: differs(self.name, &known.name),
+            address: differs(self.address, &known.address),
+            port: differs(self.port, &known.port),
+            username: differs(self.username, &known.username),
+            password_sealed: self.password.as_ref().map(|password| seal(password)),
+            enabled: differs(self.enabled, &known.enabled),
+        }
+    }
+}
+
+fn check_text(field: &'static str, text: &str, bytes_max: usize) -> ApiResult<()> {
+    if text.is_empty() || text.len() > bytes_max || text.chars().any(char::is_control) {
+        return Err(ApiError::invalid_field(
+            field,
+            format!(
+                "The {field} must have between 1 and {bytes_max} bytes and no control characters."
+            ),
+        ));
+    }
+    Ok(())
+}
