@@ -139,11 +139,12 @@ impl Config {
                 ));
             }
         }
-        let folders = self
+        let volumes = self
             .volume
             .iter()
             .map(|volume| (&volume.path, "[[volume]] path"));
-        for (folder, key) in folders.chain([(&self.state.folder, "[state] folder")]) {
+        let folders = [(&self.state.folder, "[state] folder")].into_iter();
+        for (folder, key) in folders.chain(volumes) {
             if !folder.is_absolute() {
                 return Err(format!(
                     "{key} = {folder:?}: give the whole path, beginning with /"

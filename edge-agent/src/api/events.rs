@@ -48,7 +48,7 @@ pub struct Changed {
 
 /// Changes as server-sent events: `event: changed`, `data: {"kind": "recording", "id": "…"}`. Whoever is too slow gets
 /// an event of every kind without id.
-#[utoipa::path(get, path = "/events", tag = "system",
+#[utoipa::path(get, path = "/events", tag = "events",
     responses((status = 200, body = Changed, content_type = "text/event-stream")))]
 pub async fn stream(
     State(app): State<App>,

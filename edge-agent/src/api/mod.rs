@@ -7,8 +7,9 @@
 //!    [`ApiResult`]. Bodies are types of [`wire::resource`], or live beside the handler with `Serialize`/`Deserialize`
 //!    and `ToSchema`; request bodies carry `#[serde(deny_unknown_fields)]`.
 //! 2. Annotate it with `#[utoipa::path(get, path = "/nouns/{id}", tag = "nouns", responses((status = 200, body = Noun)))]`
-//!    and a doc comment, which becomes the text of the document. The path has no `/api/v1` in front. What login the
-//!    route needs and how it fails is added to the document by [`router`]; name only successes.
+//!    and a doc comment, which becomes the text of the document. The path has no `/api/v1` in front; tag and function
+//!    name together name the operation. What login the route needs and how it fails is added to the document by
+//!    [`openapi`]; name only successes.
 //! 3. List it in [`router`] with `routes!(…)`; handlers of one path go into one `routes!`.
 //! 4. What it needs from the house becomes a field of [`Parts`], filled by `agent.rs`.
 //!

@@ -8,6 +8,8 @@ use utoipa::openapi::{
     Components, ContentBuilder, Info, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
 };
 use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
+use wire::ids::{CameraId, LogId, RecorderId, RecordingId, SyncJobId};
+use wire::resource::RecordingStatus;
 use wire::time::UtcTime;
 
 use super::cookies;
@@ -15,9 +17,20 @@ use super::cookies;
 const BEARER: &str = "bearer";
 const COOKIE: &str = "cookie";
 
-/// What no route names but every route refers to.
+/// What no route names but every route refers to; the schemas of parameters are not collected by themselves.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(ErrorResponse, ErrorBody, ErrorCode, UtcTime)))]
+#[openapi(components(schemas(
+    ErrorResponse,
+    ErrorBody,
+    ErrorCode,
+    UtcTime,
+    RecorderId,
+    CameraId,
+    RecordingId,
+    SyncJobId,
+    LogId,
+    RecordingStatus
+)))]
 struct Common;
 
 /// The document before any route.
@@ -63,6 +76,11 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
 }
 
 fn complete_operation(operation: &mut Operation) {
+    // Handlers are called `list` and `get` within their noun; generated clients need one name for each.
+    let noun = operation.tags.as_ref().and_then(|tags| tags.first());
+    if let (Some(noun), Some(name)) = (noun, &operation.operation_id) {
+        operation.operation_id = Some(format!("{noun}_{name}"));
+    }
     let is_public = match &operation.security {
         Some(_) => true,
         None => {

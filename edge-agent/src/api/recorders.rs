@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::ids::RecorderId;
-use wire::resource::{Camera, Page, Recorder};
+use wire::resource::{Page, Recorder};
 use wire::tunnel::Permission;
 use zeroize::Zeroizing;
 
