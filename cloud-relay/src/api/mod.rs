@@ -23,6 +23,8 @@ pub mod router;
 pub mod serve;
 mod session;
 mod sites;
+#[cfg(test)]
+mod tests;
 mod ui;
 pub mod visitor;
 

@@ -43,7 +43,9 @@ fn closed() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         // Sites and appliances
         .routes(routes!(sites::list))
-        .routes(routes!(sites::pass_on))
+        .routes(routes!(sites::all_at_site))
+        .routes(routes!(sites::one_at_site))
+        .routes(routes!(sites::done_at_site))
         .routes(routes!(appliances::list))
         .routes(routes!(appliances::claim))
         // Footage, out of the index

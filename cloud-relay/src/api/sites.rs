@@ -41,16 +41,53 @@ pub async fn list(
     Ok(Json(page))
 }
 
-/// Passes a request on to the site's appliance, where it is `/api/v1/{path}`: `recorders` (GET, POST), `recorders/{id}`
-/// (GET, PUT, DELETE), `recorders/{id}/test` and `/import` (POST), `cameras/{id}` (GET, PUT, DELETE), `sync` (POST),
-/// `sync/{job}` (GET, DELETE), `storage` and `system` (GET). Bodies and answers are those of the appliance's own API.
-#[utoipa::path(get, post, put, delete, path = "/sites/{site}/{path}", tag = "sites",
-    params(("site" = SiteId, Path), ("path" = String, Path, description = "Route of the appliance's API, without `/api/v1/`")),
+/// Passes a request on to the site's appliance, where it is `/api/v1/{noun}`: `recorders` (GET, POST), `sync` (POST),
+/// `cameras`, `storage` and `system` (GET). Bodies and answers are those of the appliance's own API.
+#[utoipa::path(method(get, post), path = "/sites/{site}/{noun}", tag = "sites",
+    params(("site" = SiteId, Path), ("noun" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
-pub async fn pass_on(
+pub async fn all_at_site(
     State(app): State<App>,
     visitor: Visitor,
-    Path((site, path)): Path<(SiteId, String)>,
+    Path((site, noun)): Path<(SiteId, String)>,
+    request: Request,
+) -> ApiResult<Response> {
+    pass_on(&app, &visitor, site, noun, request).await
+}
+
+/// The same for one thing of a noun, `/api/v1/{noun}/{id}` at the appliance: `recorders/{id}` and `cameras/{id}` (GET,
+/// PUT, DELETE), `sync/{job}` (GET, DELETE).
+#[utoipa::path(method(get, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
+    params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path)),
+    responses((status = 200, description = "The appliance's answer")))]
+pub async fn one_at_site(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path((site, noun, id)): Path<(SiteId, String, String)>,
+    request: Request,
+) -> ApiResult<Response> {
+    pass_on(&app, &visitor, site, format!("{noun}/{id}"), request).await
+}
+
+/// The same for what is done with one thing, `/api/v1/{noun}/{id}/{verb}` at the appliance: `recorders/{id}/test` and
+/// `recorders/{id}/import` (POST), `cameras/{id}/status` (GET).
+#[utoipa::path(method(get, post), path = "/sites/{site}/{noun}/{id}/{verb}", tag = "sites",
+    params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path), ("verb" = String, Path)),
+    responses((status = 200, description = "The appliance's answer")))]
+pub async fn done_at_site(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path((site, noun, id, verb)): Path<(SiteId, String, String, String)>,
+    request: Request,
+) -> ApiResult<Response> {
+    pass_on(&app, &visitor, site, format!("{noun}/{id}/{verb}"), request).await
+}
+
+async fn pass_on(
+    app: &App,
+    visitor: &Visitor,
+    site: SiteId,
+    path: String,
     request: Request,
 ) -> ApiResult<Response> {
     let at = app
@@ -79,5 +116,5 @@ pub async fn pass_on(
         footage: None,
         note,
     };
-    proxy::carry(&app, &visitor, errand, request).await
+    proxy::carry(app, visitor, errand, request).await
 }
