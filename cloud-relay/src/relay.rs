@@ -14,14 +14,15 @@ use base::tasks::Tasks;
 use rustls::server::ResolvesServerCert;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, App, Parts};
 use crate::audit::Audit;
+use crate::broker::{Health, Link, Managed};
 use crate::changes::Changes;
 use crate::claim::Claims;
-use crate::config::{Broker, Config, Web};
+use crate::config::{self, Config, Web};
 use crate::identity::Identity;
 use crate::pki::{Pki, ServerCertificate};
 use crate::store::Store;
@@ -55,9 +56,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Ports, before anything is promised to anybody.
     let web = bind(config.web.listen, "web").await?;
     let tunnel = bind(config.tunnel.listen, "tunnel").await?;
+    let mut broker = Broker::new(&config, &pki, &store)?;
     let addresses = Addresses {
         web: web.local_addr()?,
         tunnel: tunnel.local_addr()?,
+        broker: broker.address().to_string(),
     };
 
     // The way to appliances. It outlives the web listener, so that answers under way come to their end.
@@ -83,8 +86,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         pki.clone(),
         clock.clone(),
         config.told(config.tunnel.public_port, addresses.tunnel.port()),
-        told_broker(&config),
-        external_broker_ca(&config.broker)?.as_deref(),
+        broker.told(&config),
+        broker.ca()?.as_deref(),
     );
     let (ready, is_ready) = watch::channel(false);
     let app = App::new(Parts {
@@ -96,6 +99,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         hub: hub.clone(),
         pki: pki.clone(),
         claims,
+        standing: broker.standing(),
+        broker: broker.health(),
         ready: is_ready,
     });
     let web_certificate = web_certificate(&config.web, &own_certificate)?;
@@ -112,6 +117,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             shutdown.clone(),
         ),
     );
+    if let Some(managed) = broker.take_managed() {
+        let run = managed.run(shutdown.clone());
+        tasks.spawn("broker", async move { Ok(run.await?) });
+    }
     tasks.spawn("audit", audit.clone().run(shutdown.clone()));
     let certificates = own_certificate.keep_renewed(shutdown.clone());
     tasks.spawn("certificates", async move {
@@ -142,6 +151,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         web.address = %addresses.web,
         tunnel.address = %addresses.tunnel,
+        broker.address = addresses.broker,
         state.folder = %folder.display(),
         ca.sha256 = pki.ca_sha256_hex(),
         version = env!("CARGO_PKG_VERSION"),
@@ -201,25 +211,114 @@ fn web_certificate(
     Ok(Arc::new(SingleCertAndKey::from(certified)))
 }
 
-/// `host:port` that appliances dial for MQTT.
-fn told_broker(config: &Config) -> String {
-    match &config.broker {
-        Broker::Managed(broker) => config.told(broker.public_port, broker.listen.port()),
-        Broker::External(broker) => HostPort {
-            host: broker.host.clone(),
-            port: broker.port,
-        }
-        .to_string(),
-    }
+/// The broker as it is configured, with what the others need to know of it.
+enum Broker {
+    Managed(Option<Managed>, Known),
+    External(config::ExternalBroker),
 }
 
-/// What an external broker's certificate is checked against, for appliances too.
-fn external_broker_ca(broker: &Broker) -> anyhow::Result<Option<String>> {
-    match broker {
-        Broker::Managed(_) => Ok(None),
-        Broker::External(broker) => std::fs::read_to_string(&broker.ca)
-            .with_context(|| format!("read {}", broker.ca.display()))
-            .map(Some),
+/// What is known of a managed broker after it was handed to its task.
+struct Known {
+    address: SocketAddr,
+    link: Link,
+    health: watch::Receiver<Health>,
+    standing: Arc<Notify>,
+}
+
+impl Broker {
+    fn new(config: &Config, pki: &Arc<Pki>, store: &Store) -> anyhow::Result<Self> {
+        let wanted = match &config.broker {
+            config::Broker::External(external) => return Ok(Self::External(external.clone())),
+            config::Broker::Managed(wanted) => wanted,
+        };
+        let managed = Managed::new(
+            pki.clone(),
+            store.clone(),
+            config.server_names(),
+            &config.state.folder,
+            wanted.listen,
+            &wanted.program,
+            base::child::guarded,
+        )?;
+        let known = Known {
+            address: managed.address(),
+            link: managed.link(),
+            health: managed.health(),
+            standing: managed.standing(),
+        };
+        Ok(Self::Managed(Some(managed), known))
+    }
+
+    /// Where it listens.
+    fn address(&self) -> HostPort {
+        match self {
+            Self::Managed(_, known) => HostPort {
+                host: known.address.ip().to_string(),
+                port: known.address.port(),
+            },
+            Self::External(external) => HostPort {
+                host: external.host.clone(),
+                port: external.port,
+            },
+        }
+    }
+
+    /// `host:port` that appliances dial.
+    fn told(&self, config: &Config) -> String {
+        match (self, &config.broker) {
+            (Self::Managed(_, known), config::Broker::Managed(wanted)) => {
+                config.told(wanted.public_port, known.address.port())
+            }
+            _ => self.address().to_string(),
+        }
+    }
+
+    /// What an external broker's certificate is checked against, by appliances too.
+    fn ca(&self) -> anyhow::Result<Option<String>> {
+        match self {
+            Self::Managed(..) => Ok(None),
+            Self::External(external) => std::fs::read_to_string(&external.ca)
+                .with_context(|| format!("read {}", external.ca.display()))
+                .map(Some),
+        }
+    }
+
+    /// How the relay itself reaches it.
+    fn link(&self) -> Link {
+        match self {
+            Self::Managed(_, known) => known.link.clone(),
+            Self::External(external) => Link::External {
+                address: self.address(),
+                ca: external.ca.clone(),
+                certificate: external.certificate.clone(),
+                key: external.key.clone(),
+            },
+        }
+    }
+
+    /// How a managed one is; of another nothing is known.
+    fn health(&self) -> Option<watch::Receiver<Health>> {
+        match self {
+            Self::Managed(_, known) => Some(known.health.clone()),
+            Self::External(_) => None,
+        }
+    }
+
+    /// To be told when an appliance was claimed or revoked.
+    fn standing(&self) -> Arc<Notify> {
+        match self {
+            Self::Managed(_, known) => known.standing.clone(),
+            // The rules of an external one are its operator's.
+            Self::External(_) => Arc::default(),
+        }
+    }
+
+    /// The one to run, once.
+    fn take_managed(&mut self) -> Option<Managed> {
+        match self {
+            Self::Managed(managed, _) => managed.take(),
+            Self::External(_) => None,
+        }
     }
 }
 
@@ -228,6 +327,7 @@ fn external_broker_ca(broker: &Broker) -> anyhow::Result<Option<String>> {
 struct Addresses {
     web: SocketAddr,
     tunnel: SocketAddr,
+    broker: String,
 }
 
 impl Addresses {

@@ -13,7 +13,7 @@ use wire::resource::{ClaimRequest, Page, Site};
 use wire::time::UtcTime;
 
 use super::visitor::{Peer, not_there};
-use super::{ApiError, ApiResult, App, JsonBody, Query, Visitor, page};
+use super::{ApiError, ApiResult, App, JsonBody, Path, Query, Visitor, page};
 use crate::access::Action;
 use crate::claim::{ClaimError, EnrollError};
 use crate::fleet;
@@ -134,12 +134,46 @@ pub async fn claim(
             status.as_u16(),
         )
         .await?;
+    let claimed = outcome?;
+    app.standing.notify_one();
     let site = app
         .store
-        .site(visitor.scope(), outcome?.site)
+        .site(visitor.scope(), claimed.site)
         .await?
         .ok_or_else(|| not_there(ErrorCode::SiteNotFound))?;
     Ok(Json(fleet::with_tunnel(site, &app.hub)))
+}
+
+/// Shuts an appliance out: its tunnel is closed and the broker refuses it. Its site stays listed; the box can be claimed
+/// again, as a new site.
+#[utoipa::path(post, path = "/appliances/{id}/revoke", tag = "appliances",
+    params(("id" = ApplianceId, Path)), responses((status = 204)))]
+pub async fn revoke(
+    State(app): State<App>,
+    visitor: Visitor,
+    Path(id): Path<ApplianceId>,
+) -> ApiResult<StatusCode> {
+    let at = app
+        .store
+        .locate_appliance(visitor.scope(), id.clone())
+        .await?
+        .ok_or_else(|| not_there(ErrorCode::NotFound))?;
+    visitor.require_in(Action::Claim, at.organisation, "revoke appliances")?;
+    app.store.revoke_appliance(id.clone()).await?;
+    // The store first: who dials again from here on is refused.
+    app.hub.close(&id);
+    app.standing.notify_one();
+    app.audit
+        .note(
+            visitor.actor(),
+            Some((at.organisation, Some(at.site))),
+            "appliance.revoke",
+            id.to_string(),
+            StatusCode::NO_CONTENT.as_u16(),
+        )
+        .await?;
+    tracing::info!(appliance.id = %id, organisation.id = %at.organisation, "An appliance was revoked");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An appliance asks to be let in, again and again until an admin types its code. Not for people, so not in the

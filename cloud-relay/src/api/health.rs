@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, ApiResult, App};
+use crate::broker::Health;
 
 /// Answer to `GET /health` and `GET /ready`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -34,6 +35,21 @@ pub async fn ready(State(app): State<App>) -> ApiResult<Json<Alive>> {
         return Err(ApiError::unavailable(
             "The relay is starting or stopping. Try again in a moment.",
         ));
+    }
+    let broker = app.broker.as_ref().map(|health| health.borrow().clone());
+    match broker {
+        None | Some(Health::Running) => {}
+        Some(Health::Starting) => {
+            return Err(ApiError::unavailable(
+                "The MQTT broker is starting. Try again in a moment.",
+            ));
+        }
+        // Why stands in the journal: this route is open to everybody.
+        Some(Health::Down { .. }) => {
+            return Err(ApiError::unavailable(
+                "The MQTT broker is down and is started again; the journal says why. Pages and downloads work.",
+            ));
+        }
     }
     app.store.has_people().await?;
     Ok(Json(ALIVE))

@@ -32,10 +32,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use base::clock::Clock;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use wire::time::UtcTime;
 
 use crate::audit::Audit;
+use crate::broker::Health;
 use crate::changes::Changes;
 use crate::claim::Claims;
 use crate::identity::Identity;
@@ -70,6 +71,10 @@ pub struct Parts {
     pub pki: Arc<Pki>,
     /// Where appliances enrol and admins claim them.
     pub claims: Claims,
+    /// Notified when an appliance was claimed or revoked, so that the broker's rules follow.
+    pub standing: Arc<Notify>,
+    /// How the managed broker is; none: it runs elsewhere.
+    pub broker: Option<watch::Receiver<Health>>,
     /// Whether start-up is over.
     pub ready: watch::Receiver<bool>,
 }

@@ -48,6 +48,7 @@ fn closed() -> OpenApiRouter<App> {
         .routes(routes!(sites::done_at_site))
         .routes(routes!(appliances::list))
         .routes(routes!(appliances::claim))
+        .routes(routes!(appliances::revoke))
         // Footage, out of the index
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::get))

@@ -1,11 +1,12 @@
 //! Appliances as admins see them.
 
 use base::sqlite::DbError;
-use rusqlite::{Row, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params_from_iter};
 use wire::ids::{ApplianceId, OrganisationId, SiteId};
 use wire::time::UtcTime;
 
 use super::scope::text;
+use super::sites::{Located, located};
 use super::{Scope, Store, column};
 
 /// An appliance with its claim and presence.
@@ -58,6 +59,39 @@ impl Store {
                 let mut rows = c.prepare_cached(&sql)?;
                 let found = rows.query_map(params_from_iter(values), fleet_row)?;
                 Ok(found.collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// Where an appliance is, also one that was shut out.
+    pub async fn locate_appliance(
+        &self,
+        scope: Scope,
+        id: ApplianceId,
+    ) -> Result<Option<Located>, DbError> {
+        self.db
+            .read(move |c| {
+                let (condition, mut values) = scope.condition("organisation_id", "site_id");
+                let sql = format!(
+                    "select organisation_id, site_id, id from appliance where {condition} and id = ?"
+                );
+                values.push(text(id));
+                Ok(c.prepare_cached(&sql)?
+                    .query_row(params_from_iter(values), located)
+                    .optional()?)
+            })
+            .await
+    }
+
+    /// Shuts an appliance out.
+    pub async fn revoke_appliance(&self, id: ApplianceId) -> Result<(), DbError> {
+        self.db
+            .write(move |tx| {
+                tx.execute(
+                    "update appliance set revoked = 1, online = 0 where id = ?1",
+                    [id.to_string()],
+                )?;
+                Ok(())
             })
             .await
     }

@@ -313,3 +313,24 @@ async fn a_head_asks_for_the_head_only() {
     assert_eq!(answer.headers["etag"], "\"abc\"");
     assert_eq!(log.lock().unwrap()[0].method, Method::HEAD);
 }
+
+#[tokio::test]
+async fn a_revoked_appliance_is_gone_at_once() {
+    let s = scene().await;
+    appliance(&s.world, &s.at, |_| "here".into_response()).await;
+    let admin = s
+        .world
+        .person(Role::OrgAdmin, Some(s.at.organisation), None)
+        .await;
+    let path = format!("/api/v1/recordings/{}/media", s.recording);
+    assert_eq!(s.world.get(&admin, &path).await.status, 200);
+    let revoke = format!("/api/v1/appliances/{}/revoke", s.at.appliance);
+    let revoked = s.world.post(&admin, &revoke, value!(null)).await;
+    assert_eq!(revoked.status, 204, "{}", revoked.text());
+    let gone = s.world.get(&admin, &path).await;
+    assert_eq!(gone.code(), ErrorCode::SiteOffline);
+    let fleet = s.world.items(&admin, "/api/v1/appliances", 10).await;
+    assert_eq!(fleet[0]["revoked"], true);
+    let sites = s.world.items(&admin, "/api/v1/sites", 10).await;
+    assert_eq!(sites[0]["appliance"], Value::Null);
+}

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wire::error::ErrorCode;
-use wire::ids::{OrganisationId, SiteId, UserId};
+use wire::ids::{ApplianceId, OrganisationId, SiteId, UserId};
 use wire::resource::Role;
 use wire::time::UtcTime;
 
@@ -85,6 +85,8 @@ impl World {
             hub: Hub::new(Limits::default(), CancellationToken::new()),
             pki,
             claims,
+            standing: Arc::default(),
+            broker: None,
             ready,
         });
         Self {
@@ -244,8 +246,9 @@ fn routes(fill: impl Fn(&str, &str) -> String) -> Vec<(Method, String, bool)> {
 }
 
 /// Ids of nothing.
-fn nothing(_: &str, name: &str) -> String {
+fn nothing(path: &str, name: &str) -> String {
     match name {
+        "id" if path.contains("/appliances/") => ApplianceId::from_spki(b"nobody").to_string(),
         "file" => "index.m3u8".into(),
         "noun" => "recorders".into(),
         "verb" => "test".into(),
