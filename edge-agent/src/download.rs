@@ -85,15 +85,11 @@ fn local(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
 
 /// Fetches what is still missing of a recording. `fetch` fetches one part to its end (the port's `download`), `note`
 /// is told the bytes received so far, at most once a second.
-pub async fn download(
+pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
     order: &DownloadOrder,
     manner: Manner,
-    fetch: impl AsyncFn(
-        PartRequest,
-        watch::Sender<PartProgress>,
-        CancellationToken,
-    ) -> Result<u64, RecorderError>,
-    note: impl AsyncFn(u64),
+    fetch: impl Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
+    note: impl Fn(u64),
     cancel: &CancellationToken,
 ) -> Result<Parts, DownloadError> {
     let slices = slices::cut(&order.wanted, manner.slice, order.whole);
@@ -112,8 +108,8 @@ pub async fn download(
             .map(|p| p.digests.bytes)
             .sum();
         let path = journal.path(n);
-        let digests = part(order, slice, &path, manner, &fetch, cancel, async |bytes| {
-            note(before + bytes).await;
+        let digests = part(order, slice, &path, manner, &fetch, cancel, &|bytes| {
+            note(before + bytes);
         })
         .await?;
         journal = blocking(&path, move || {
@@ -140,23 +136,19 @@ pub async fn download(
             .map(|part| part.digests.bytes)
             .sum(),
     };
-    note(parts.bytes).await;
+    note(parts.bytes);
     Ok(parts)
 }
 
 /// Fetches one part and hashes it as it comes.
-async fn part(
+async fn part<F: Future<Output = Result<u64, RecorderError>>>(
     order: &DownloadOrder,
     slice: &Slice,
     path: &Path,
     manner: Manner,
-    fetch: &impl AsyncFn(
-        PartRequest,
-        watch::Sender<PartProgress>,
-        CancellationToken,
-    ) -> Result<u64, RecorderError>,
+    fetch: &impl Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
     cancel: &CancellationToken,
-    note: impl AsyncFn(u64),
+    note: &impl Fn(u64),
 ) -> Result<Digests, DownloadError> {
     let cancelled = || RecorderError::new(FailureKind::Cancelled, "the download was stopped");
     if cancel.is_cancelled() {
@@ -186,7 +178,7 @@ async fn part(
         let bytes = received.borrow().received_bytes;
         if bytes != last.0 {
             last = (bytes, Instant::now());
-            note(bytes).await;
+            note(bytes);
         } else if last.1.elapsed() > manner.stall {
             stop.cancel();
             let letting_go = tokio::time::timeout(LET_GO, &mut fetching).await;
@@ -277,7 +269,9 @@ mod tests {
         let order = order(dir.path(), 30);
         let asked = RefCell::new(Vec::new());
         let cancel = CancellationToken::new();
-        let fetch = async |request: PartRequest, _, _| {
+        let asked_of = &asked;
+        let fetch = |request: PartRequest, _, _| async move {
+            let asked = asked_of;
             let first_time = asked.borrow().len() == 1;
             asked
                 .borrow_mut()
@@ -288,9 +282,9 @@ mod tests {
             }
             Ok(bytes)
         };
-        let error = download(&order, MANNER, fetch, async |_| {}, &cancel).await;
+        let error = download(&order, MANNER, fetch, |_| {}, &cancel).await;
         assert!(matches!(error, Err(DownloadError::Recorder(_))));
-        let parts = download(&order, MANNER, fetch, async |_| {}, &cancel)
+        let parts = download(&order, MANNER, fetch, |_| {}, &cancel)
             .await
             .unwrap();
         assert_eq!(*asked.borrow(), ["000.ps", "001.ps", "001.ps", "002.ps"]);
@@ -315,7 +309,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let order = order(dir.path(), 5);
         let told = RefCell::new(Vec::new());
-        let fetch = async |request: PartRequest, progress: watch::Sender<PartProgress>, _| {
+        let fetch = |request: PartRequest, progress: watch::Sender<PartProgress>, _| async move {
             assert_eq!(request.source, Source::Name("ch33_00000000001".into()));
             write(&request, b"half");
             progress.send_replace(PartProgress {
@@ -325,7 +319,7 @@ mod tests {
             tokio::time::sleep(NOTE_PAUSE + Duration::from_millis(300)).await;
             Ok(write(&request, b"half and half"))
         };
-        let note = async |bytes| told.borrow_mut().push(bytes);
+        let note = |bytes| told.borrow_mut().push(bytes);
         let parts = download(&order, MANNER, fetch, note, &CancellationToken::new()).await;
         assert!(parts.unwrap().by_name);
         assert_eq!(*told.borrow(), [4, 13]);
@@ -339,20 +333,14 @@ mod tests {
             stall: Duration::from_millis(500),
             ..MANNER
         };
-        let fetch = async |request: PartRequest, _, stop: CancellationToken| {
+        let fetch = |request: PartRequest, _, stop: CancellationToken| async move {
             write(&request, b"a little");
             stop.cancelled().await;
             Err(RecorderError::new(FailureKind::Cancelled, "stopped"))
         };
-        let error = download(
-            &order,
-            manner,
-            fetch,
-            async |_| {},
-            &CancellationToken::new(),
-        )
-        .await
-        .unwrap_err();
+        let error = download(&order, manner, fetch, |_| {}, &CancellationToken::new())
+            .await
+            .unwrap_err();
         assert!(!error.is_cancelled());
         assert!(
             error.to_string().starts_with("Hall sent nothing"),
@@ -365,15 +353,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let order = order(dir.path(), 20);
         let cancel = CancellationToken::new();
-        let fetch = async |request: PartRequest, _, stop: CancellationToken| {
+        let cancel_now = &cancel;
+        let fetch = |request: PartRequest, _, stop: CancellationToken| async move {
             if request.path.ends_with("001.ps") {
-                cancel.cancel();
+                cancel_now.cancel();
                 stop.cancelled().await;
                 return Err(RecorderError::new(FailureKind::Cancelled, "stopped"));
             }
             Ok(write(&request, b"whole"))
         };
-        let error = download(&order, MANNER, fetch, async |_| {}, &cancel)
+        let error = download(&order, MANNER, fetch, |_| {}, &cancel)
             .await
             .unwrap_err();
         assert!(error.is_cancelled());
@@ -385,15 +374,8 @@ mod tests {
     #[tokio::test]
     async fn a_missing_disk_is_not_the_recorders_fault() {
         let order = order(Path::new("/nonexistent/staging"), 5);
-        let fetch = async |_, _, _| unreachable!("nothing is fetched without a folder");
-        let error = download(
-            &order,
-            MANNER,
-            fetch,
-            async |_| {},
-            &CancellationToken::new(),
-        )
-        .await;
+        let fetch = |_, _, _| async { unreachable!("nothing is fetched without a folder") };
+        let error = download(&order, MANNER, fetch, |_| {}, &CancellationToken::new()).await;
         assert!(matches!(error, Err(DownloadError::Local { .. })));
     }
 }

@@ -48,8 +48,8 @@ pub struct Candidate {
 pub struct Running {
     /// Which.
     pub recording: RecordingId,
-    /// From where.
-    pub recorder: RecorderId,
+    /// From where; None once it has been received and only this box works on it.
+    pub recorder: Option<RecorderId>,
 }
 
 /// What a recorder bears now.
@@ -89,8 +89,8 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
     ordered.sort_by_key(|c| (std::cmp::Reverse(c.priority), c.start, c.recording));
 
     let mut busy: BTreeMap<RecorderId, usize> = BTreeMap::new();
-    for download in running {
-        *busy.entry(download.recorder).or_default() += 1;
+    for recorder in running.iter().filter_map(|download| download.recorder) {
+        *busy.entry(recorder).or_default() += 1;
     }
     let mut free = limits.total.saturating_sub(running.len());
     let mut plan = Plan::default();
@@ -248,7 +248,7 @@ mod tests {
                 .iter()
                 .map(|(n, r)| Running {
                     recording: recording(*n),
-                    recorder: recorder(*r),
+                    recorder: (*r > 0).then(|| recorder(*r)),
                 })
                 .collect();
             let got = plan(&candidates(rows), &running, limits, now);
@@ -261,6 +261,8 @@ mod tests {
         check(rows, &[], &limits(8, 2), &[2, 3], None);
         // What runs counts, and is not begun twice.
         check(rows, &[(2, 1)], &limits(8, 2), &[3], None);
+        // What has been received takes a place of the total, none of its recorder.
+        check(rows, &[(2, 0)], &limits(3, 2), &[3, 1], None);
         // A person's request goes first, however new.
         let asked: &[Row] = &[(1, 1, 0, 10, 0), (2, 1, 10, 99, 0)];
         check(asked, &[], &limits(8, 1), &[2], None);
@@ -333,7 +335,7 @@ mod tests {
             let rows: Vec<_> = rows.into_iter().filter(|r| seen.insert(r.0)).collect();
             let candidates = candidates(&rows);
             let running: Vec<Running> = running.iter()
-                .map(|(n, r)| Running { recording: recording(*n), recorder: recorder(*r) }).collect();
+                .map(|(n, r)| Running { recording: recording(*n), recorder: Some(recorder(*r)) }).collect();
             let mut limits = limits(total, per_recorder);
             if closed { limits.background = Err(at(9_000)); }
             let now = at(1_000);
@@ -341,7 +343,7 @@ mod tests {
 
             prop_assert!(got.orders.len() + running.len() <= total.max(running.len()));
             let mut by_recorder: BTreeMap<RecorderId, usize> = BTreeMap::new();
-            for r in &running { *by_recorder.entry(r.recorder).or_default() += 1; }
+            for r in &running { *by_recorder.entry(r.recorder.unwrap()).or_default() += 1; }
             let already = by_recorder.clone();
             let mut ordered = std::collections::BTreeSet::new();
             for id in &got.orders {

@@ -1,0 +1,398 @@
+//! One order from its row to its row: room, download, remux, verify, keep; and what each way to fail means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use wire::ids::{RecorderId, RecordingId};
+
+use super::Pipeline;
+use crate::catalog::CatalogError;
+use crate::catalog::recordings::PendingRecording;
+use crate::download::slices::Wanted;
+use crate::download::{DownloadError, DownloadOrder, Manner, download};
+use crate::footage::staging;
+use crate::footage::volume::{Reservation, Volume, VolumeError};
+use crate::media::process::MediaError;
+use crate::model::staged::Parts;
+use crate::plan::{ATTEMPTS_MAX, pause_after};
+use crate::recorder::driver::{FailureKind, RecorderError};
+use crate::remux::remux;
+use crate::verify::{Claim, Verdict, Verified, verify};
+
+/// Room beyond twice the stated size (the parts and the kept file lie there together).
+const ROOM_BESIDE: u64 = 16 << 20;
+/// Room for a recording whose size was not told.
+const ROOM_UNKNOWN: u64 = 1 << 30;
+/// Pause before a recorder that had no session left is asked for the same again.
+const CAPACITY_PAUSE_S: i64 = 15;
+
+/// What an order that has ended means for the next ones.
+#[derive(Debug)]
+pub enum Effect {
+    /// It is held.
+    Kept,
+    /// Nothing.
+    Nothing,
+    /// Its slices did not meet: next time as a whole.
+    AskWhole,
+    /// Its recorder is to be left alone for a while.
+    HoldBack(RecorderError),
+    /// This box has trouble: nothing is to be begun for a while.
+    Trouble(String),
+}
+
+/// An order that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Which.
+    pub recording: RecordingId,
+    /// From where.
+    pub recorder: RecorderId,
+    /// What it means.
+    pub effect: Effect,
+}
+
+/// Why an order did not come to its end, as far as this file decides.
+enum Failure {
+    Download(DownloadError),
+    Media(MediaError),
+    Room(String),
+    Volume(VolumeError),
+    Catalog(CatalogError),
+}
+
+macro_rules! failures {
+    ($($kind:ident($error:ty)),*) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::$kind(error)
+            }
+        }
+    )*};
+}
+failures!(
+    Download(DownloadError),
+    Media(MediaError),
+    Volume(VolumeError),
+    Catalog(CatalogError)
+);
+
+/// Carries an order out. Whatever happens, its row says afterwards what became of it.
+pub async fn carry_out(
+    pipeline: Pipeline,
+    row: PendingRecording,
+    whole: bool,
+    received: mpsc::UnboundedSender<RecordingId>,
+    stop: CancellationToken,
+) -> Ended {
+    let span = tracing::info_span!(
+        "order",
+        recording.id = %row.id,
+        recorder.id = %row.recorder,
+        camera.id = %row.camera,
+        order.attempt = row.attempts + 1,
+    );
+    let order = Order {
+        pipeline,
+        row,
+        whole,
+        stop,
+    };
+    async {
+        let effect = match order
+            .pipeline
+            .0
+            .parts
+            .recorders
+            .reach(order.row.recorder)
+            .await
+        {
+            // Not begun, so no attempt is counted: an outage of days must not use them up.
+            Err(error) => Effect::HoldBack(error),
+            Ok(()) => match order.run(&received).await {
+                Ok(effect) => effect,
+                Err(failure) => match order.failed(failure).await {
+                    Ok(effect) => effect,
+                    Err(error) => trouble(&error),
+                },
+            },
+        };
+        Ended {
+            recording: order.row.id,
+            recorder: order.row.recorder,
+            effect,
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// The catalog refuses: either the row is no longer what it was, which is fine, or it cannot be written.
+fn trouble(error: &CatalogError) -> Effect {
+    match error {
+        CatalogError::WrongState { .. } | CatalogError::NoRecording(_) => {
+            tracing::info!(%error, "A recording is no longer wanted");
+            Effect::Nothing
+        }
+        _ => Effect::Trouble(error.to_string()),
+    }
+}
+
+struct Order {
+    pipeline: Pipeline,
+    row: PendingRecording,
+    whole: bool,
+    stop: CancellationToken,
+}
+
+impl Order {
+    async fn run(&self, received: &mpsc::UnboundedSender<RecordingId>) -> Result<Effect, Failure> {
+        let row = &self.row;
+        let catalog = self.pipeline.catalog();
+        let (reservation, volume, folder) = self.make_room().await?;
+        catalog.begin_download(row.id).await?;
+        let parts = self.download(folder).await?;
+        // The pipeline is gone only when the agent is.
+        let _ = received.send(row.id);
+
+        let (media, keep_native) = (self.pipeline.0.parts.media.clone(), row.keep != "mp4");
+        let claim = Claim {
+            span: row.span,
+            stated_bytes: row.stated_bytes,
+            size_delta_bytes: row.size_delta_bytes,
+        };
+        let permit = self.pipeline.0.remuxes.acquire().await;
+        // Not stopped with the downloads: what is received is worth a moment. Ends with the runtime.
+        let cancel = CancellationToken::new();
+        let guard = cancel.clone().drop_guard();
+        let verdict = tokio::task::spawn_blocking(move || {
+            let staged = remux(&media, &parts, keep_native, &cancel)?;
+            verify(&media, &staged, claim, &cancel)
+        })
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        drop((guard, permit));
+        let effect = self.judge(verdict, &volume).await?;
+        drop(reservation);
+        Ok(effect)
+    }
+
+    /// Room on a volume and the staging folder there; what an earlier attempt left is found again.
+    async fn make_room(&self) -> Result<(Reservation, Volume, PathBuf), Failure> {
+        let row = &self.row;
+        let bytes = match row.stated_bytes {
+            0 => ROOM_UNKNOWN,
+            stated => stated.saturating_mul(2).saturating_sub(row.received_bytes) + ROOM_BESIDE,
+        };
+        let room = (self.pipeline.0.parts.room)(bytes).await;
+        let reservation = room.map_err(Failure::Room)?;
+        let (volumes, id) = (self.pipeline.0.parts.volumes.clone(), row.id);
+        let chosen = reservation.volume().clone();
+        let (volume, folder) = tokio::task::spawn_blocking(move || {
+            let begun = volumes
+                .iter()
+                .find(|volume| volume.check().is_ok() && volume.staging(id).is_dir())
+                .cloned();
+            let volume = begun.unwrap_or(chosen);
+            let folder = staging::create(&volume, id)?;
+            Ok::<_, VolumeError>((volume, folder))
+        })
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        Ok((reservation, volume, folder))
+    }
+
+    async fn download(&self, folder: PathBuf) -> Result<Parts, Failure> {
+        let (row, parts) = (&self.row, &self.pipeline.0.parts);
+        let recorder = parts.catalog.recorder(row.recorder).await?;
+        let order = DownloadOrder {
+            recording: row.id,
+            recorder_name: recorder.name,
+            wanted: Wanted {
+                source_name: row.source_name.clone(),
+                channel: row.channel,
+                start: row.source_start,
+                end: row.source_end,
+                stated_bytes: row.stated_bytes,
+            },
+            folder,
+            whole: self.whole,
+        };
+        let config = &parts.download;
+        let manner = Manner {
+            slice: Duration::from_secs(config.slice_s.max(1).into()),
+            stall: Duration::from_secs(config.stall_s.max(1).into()),
+            limit_kbps: config
+                .limit_kbps
+                .map(|all| (all / config.per_recorder.max(1) as u32).max(1)),
+        };
+        let fetch = |part, progress, cancel| {
+            parts
+                .recorders
+                .download(row.recorder, part, progress, cancel)
+        };
+        let note = |bytes| {
+            self.pipeline.progress().insert(row.id, bytes);
+        };
+        Ok(download(&order, manner, fetch, note, &self.stop).await?)
+    }
+
+    async fn judge(&self, verdict: Verdict, volume: &Volume) -> Result<Effect, Failure> {
+        let (row, catalog) = (&self.row, self.pipeline.catalog());
+        let verified: Verified = match verdict {
+            Verdict::Verified {
+                verified,
+                learnt_size_delta_bytes,
+            } => {
+                if let Some(delta) = learnt_size_delta_bytes {
+                    catalog.learn_size_delta(row.recorder, delta).await?;
+                }
+                *verified
+            }
+            Verdict::Rejected(rejected) => {
+                let alike = catalog
+                    .note_rejected(row.id, rejected.source_digest())
+                    .await?;
+                let last = row.attempts + 1 >= ATTEMPTS_MAX;
+                if !alike && !last {
+                    return self
+                        .reject(rejected.reason(), rejected.is_short(), volume)
+                        .await;
+                }
+                tracing::warn!(
+                    reason = rejected.reason(),
+                    "A recording is kept with its defects: the recorder has nothing better"
+                );
+                rejected.accept()
+            }
+        };
+        let kept = catalog.keep(volume, verified).await?;
+        tracing::info!(
+            bytes = kept.kept_bytes,
+            source.name = row.source_name,
+            "A recording is held"
+        );
+        Ok(Effect::Kept)
+    }
+
+    /// Fetched again from the start: whole parts that make a bad recording are worth nothing.
+    async fn reject(
+        &self,
+        reason: String,
+        short: bool,
+        volume: &Volume,
+    ) -> Result<Effect, Failure> {
+        let (volume, id) = (volume.clone(), self.row.id);
+        tokio::task::spawn_blocking(move || staging::remove(&volume, id))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        self.count_attempt(&reason).await?;
+        Ok(if short {
+            Effect::AskWhole
+        } else {
+            Effect::Nothing
+        })
+    }
+
+    async fn count_attempt(&self, reason: &str) -> Result<(), CatalogError> {
+        let retry_at = pause_after(self.row.attempts + 1)
+            .map(|pause| self.pipeline.now().plus_s(pause.as_secs() as i64));
+        tracing::warn!(
+            reason,
+            retry_at = retry_at.map(|at| at.to_string()),
+            "A download failed"
+        );
+        self.pipeline
+            .catalog()
+            .fail(self.row.id, reason, retry_at)
+            .await
+    }
+
+    /// Decides by kind what a failure means: for the row, and for the next orders.
+    async fn failed(&self, failure: Failure) -> Result<Effect, CatalogError> {
+        let (id, catalog) = (self.row.id, self.pipeline.catalog());
+        match failure {
+            Failure::Download(DownloadError::Recorder(error)) => self.recorder_failed(error).await,
+            Failure::Download(error @ DownloadError::Local { .. }) => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Trouble(error.to_string()))
+            }
+            // The row was not touched yet.
+            Failure::Room(reason) => Ok(Effect::Trouble(reason)),
+            Failure::Volume(error) => {
+                self.put_back_if_begun().await?;
+                Ok(Effect::Trouble(error.to_string()))
+            }
+            Failure::Media(MediaError::Cancelled(_)) => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Nothing)
+            }
+            Failure::Media(error) if error.is_local() => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Trouble(error.to_string()))
+            }
+            Failure::Media(error) => {
+                self.count_attempt(&error.to_string()).await?;
+                Ok(Effect::Nothing)
+            }
+            Failure::Catalog(error) => {
+                let effect = trouble(&error);
+                if matches!(effect, Effect::Trouble(_)) {
+                    self.put_back_if_begun().await?;
+                }
+                Ok(effect)
+            }
+        }
+    }
+
+    async fn recorder_failed(&self, error: RecorderError) -> Result<Effect, CatalogError> {
+        let (id, catalog) = (self.row.id, self.pipeline.catalog());
+        match error.kind {
+            FailureKind::Cancelled => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Nothing)
+            }
+            FailureKind::SourceGone => {
+                catalog.source_gone(id, &error.message).await?;
+                tracing::warn!(
+                    reason = error.message,
+                    "The recorder no longer holds a recording"
+                );
+                Ok(Effect::Nothing)
+            }
+            // Its fault, not this recording's.
+            FailureKind::Refused | FailureKind::Locked | FailureKind::LibraryMissing => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::HoldBack(error))
+            }
+            FailureKind::Capacity => {
+                let later = self.pipeline.now().plus_s(CAPACITY_PAUSE_S);
+                catalog.put_back(id, Some(later)).await?;
+                Ok(Effect::HoldBack(error))
+            }
+            FailureKind::Local => {
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Trouble(error.message))
+            }
+            FailureKind::Unsupported => {
+                catalog.fail(id, &error.message, None).await?;
+                Ok(Effect::Nothing)
+            }
+            // May well be this recording's: a crash, a stall, an unreadable sector. Counted, so that it ends.
+            FailureKind::Network | FailureKind::Device | FailureKind::Worker => {
+                self.count_attempt(&error.message).await?;
+                Ok(Effect::Nothing)
+            }
+        }
+    }
+
+    async fn put_back_if_begun(&self) -> Result<(), CatalogError> {
+        match self.pipeline.catalog().put_back(self.row.id, None).await {
+            Err(CatalogError::WrongState { .. } | CatalogError::NoRecording(_)) => Ok(()),
+            other => other,
+        }
+    }
+}
