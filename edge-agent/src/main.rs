@@ -17,6 +17,7 @@ mod model;
 mod pipeline;
 mod plan;
 mod playback;
+mod probe;
 mod recorder;
 mod remux;
 mod report;
@@ -60,6 +61,8 @@ enum Command {
     Run(ConfigFile),
     /// Prints the OpenAPI document of the API.
     Openapi,
+    /// Tries the vendor's library and a recorder, and explains what fails.
+    Probe(probe::Args),
     /// Hosts the vendor's library for one recorder; started by the agent itself.
     #[command(hide = true)]
     SdkWorker,
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => with_config(&file, run),
         Command::Openapi => print_openapi(),
+        Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),
         Command::Guard { args } => exit_code(base::child::guard_main(args)),
     }

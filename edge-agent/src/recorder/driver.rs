@@ -26,6 +26,17 @@ pub struct RecorderAccount {
     pub password: Zeroizing<String>,
 }
 
+impl RecorderAccount {
+    /// Address and port, as messages name the recorder.
+    pub fn at(&self) -> String {
+        if self.address.contains(':') {
+            format!("[{}]:{}", self.address, self.port)
+        } else {
+            format!("{}:{}", self.address, self.port)
+        }
+    }
+}
+
 impl std::fmt::Debug for RecorderAccount {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}@{}:{}", self.username, self.address, self.port)
@@ -148,7 +159,7 @@ pub enum RecorderSession {
 
 impl RecorderSession {
     /// What the login told.
-    pub fn identity(&self) -> &RecorderIdentity {
+    pub fn identity(&self) -> &std::sync::Arc<RecorderIdentity> {
         match self {
             Self::Sdk(session) => session.identity(),
         }

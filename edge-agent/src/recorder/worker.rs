@@ -1,52 +1,298 @@
-//! The client of the SDK worker process.
+//! A login at a recorder through its SDK worker: the driver's calls, in true time.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::{DeviceClock, Told};
 use super::driver::{
-    FailureKind, LiveStream, PartProgress, PartRequest, RecorderError, StreamKind,
+    FailureKind, LiveStream, PartProgress, PartRequest, RecorderAccount, RecorderError, Source,
+    StreamKind,
 };
-use crate::model::inventory::{Inventory, RecorderClock, RecorderIdentity};
+use super::worker_process::Worker;
+use super::worker_protocol::{self as protocol, Answer, Request, Secret};
+use crate::model::inventory::{
+    ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
+};
 use crate::model::time::UtcRange;
 
-/// A login at one recorder through its worker process.
+/// How long the worker may take from "the stream runs" to its connection, which it makes before.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A login at one recorder through its worker process. Clones share it.
 #[derive(Debug, Clone)]
 pub struct WorkerSession {
-    identity: std::sync::Arc<RecorderIdentity>,
+    worker: Worker,
+    number: u32,
+    at: Arc<str>,
+    identity: Arc<RecorderIdentity>,
+    clock: Arc<Mutex<DeviceClock>>,
 }
 
 impl WorkerSession {
+    /// Logs in. An earlier login of the same worker ends.
+    pub async fn login(worker: Worker, account: &RecorderAccount) -> Result<Self, RecorderError> {
+        let at: Arc<str> = account.at().into();
+        if let Some(problem) = &worker.hello().problem {
+            return Err(RecorderError::new(
+                FailureKind::LibraryMissing,
+                problem.as_str(),
+            ));
+        }
+        let request = Request::Login {
+            address: account.address.clone(),
+            port: account.port,
+            username: account.username.clone(),
+            password: Secret::new(&account.password),
+        };
+        let done = worker
+            .call(&format!("log in at {at}"), request, None, |_| {})
+            .await?;
+        let Answer::LoggedIn(told) = done.answer else {
+            return Err(wrong_answer(&at));
+        };
+        let clock = DeviceClock::measure(&told.clock);
+        let channels = told
+            .channels
+            .into_iter()
+            .map(|channel| ChannelInfo {
+                number: channel.number,
+                name: channel.name,
+                online: channel.online,
+            })
+            .collect();
+        let identity = RecorderIdentity {
+            serial: told.serial,
+            model: told.model,
+            channels,
+            clock: clock.reading(),
+        };
+        Ok(Self {
+            worker,
+            number: told.session,
+            at,
+            identity: Arc::new(identity),
+            clock: Arc::new(Mutex::new(clock)),
+        })
+    }
+
     /// What the login told.
-    pub fn identity(&self) -> &RecorderIdentity {
+    pub fn identity(&self) -> &Arc<RecorderIdentity> {
         &self.identity
     }
-    /// Keep-alive.
+
+    /// The worker behind it.
+    pub fn worker(&self) -> &Worker {
+        &self.worker
+    }
+
+    /// Logs out. The worker stays, for another login.
+    pub async fn logout(&self) -> Result<(), RecorderError> {
+        self.worker
+            .call("log out", Request::Logout, None, |_| {})
+            .await
+            .map(drop)
+    }
+
+    /// Keep-alive, and the clock measured anew.
     pub async fn ping(&self) -> Result<RecorderClock, RecorderError> {
-        Err(RecorderError::new(FailureKind::Worker, "not built yet"))
+        let request = Request::Clock {
+            session: self.number,
+        };
+        let done = self
+            .worker
+            .call("read the clock", request, None, |_| {})
+            .await?;
+        let Answer::Clock(facts) = done.answer else {
+            return Err(wrong_answer(&self.at));
+        };
+        let clock = DeviceClock::measure(&facts);
+        let reading = clock.reading();
+        *self.clock() = clock;
+        Ok(reading)
     }
-    /// Search.
-    pub async fn search(
-        &self,
-        _channel: u32,
-        _range: UtcRange,
-    ) -> Result<Inventory, RecorderError> {
-        Err(RecorderError::new(FailureKind::Worker, "not built yet"))
+
+    /// What a channel holds in a range of true time.
+    pub async fn search(&self, channel: u32, range: UtcRange) -> Result<Inventory, RecorderError> {
+        let clock = self.clock().clone();
+        let (start, end) = clock.question(range);
+        let request = Request::Search {
+            session: self.number,
+            channel,
+            start,
+            end,
+        };
+        let done = self
+            .worker
+            .call(&format!("search channel {channel}"), request, None, |_| {})
+            .await?;
+        let told: Vec<Told> = done
+            .rows
+            .iter()
+            .map(|row| Told {
+                start: row.start,
+                end: row.end,
+                difference_minutes: row.difference_minutes,
+            })
+            .collect();
+        let mut recordings = Vec::with_capacity(done.rows.len());
+        for (row, placed) in done.rows.into_iter().zip(clock.place(&told)) {
+            let Some(placed) = placed else {
+                tracing::warn!(
+                    recorder.address = &*self.at,
+                    channel.no = channel,
+                    source_name = row.name,
+                    "The recorder lists a recording that ends before it begins ({} to {}); it is ignored",
+                    row.start,
+                    row.end
+                );
+                continue;
+            };
+            if !placed.span.overlaps(range) {
+                continue;
+            }
+            recordings.push(FoundRecording {
+                source_name: row.name,
+                start: placed.start,
+                end: placed.end,
+                span: placed.span,
+                stated_bytes: row.bytes,
+                source_type: row.kind,
+                source_locked: row.locked,
+            });
+        }
+        Ok(Inventory {
+            channel,
+            asked: range,
+            answered_at: Timestamp::now().into(),
+            clock: clock.reading(),
+            recordings,
+        })
     }
-    /// Download.
+
+    /// Fetches one part into its file; see [`super::driver::RecorderSession::download`].
     pub async fn download(
         &self,
-        _part: PartRequest,
-        _progress: watch::Sender<PartProgress>,
-        _cancel: CancellationToken,
+        part: PartRequest,
+        progress: watch::Sender<PartProgress>,
+        cancel: CancellationToken,
     ) -> Result<u64, RecorderError> {
-        Err(RecorderError::new(FailureKind::Worker, "not built yet"))
+        let source = match part.source {
+            Source::Name(name) => protocol::Source::Name(name),
+            Source::Time {
+                channel,
+                start,
+                end,
+            } => protocol::Source::Time {
+                channel,
+                start: start.wall,
+                end: end.wall,
+            },
+        };
+        let request = Request::Download {
+            session: self.number,
+            source,
+            path: part.path,
+            limit_kbps: part.limit_kbps,
+        };
+        let _counted = self.worker.count_transfer();
+        let done = self
+            .worker
+            .call("download", request, Some(&cancel), |news| {
+                progress.send_replace(news);
+            })
+            .await?;
+        let Answer::Downloaded { bytes } = done.answer else {
+            return Err(wrong_answer(&self.at));
+        };
+        progress.send_replace(PartProgress {
+            received_bytes: bytes,
+            percent: 100,
+        });
+        Ok(bytes)
     }
-    /// Live.
+
+    /// Starts a live stream.
     pub async fn live(
         &self,
-        _channel: u32,
-        _stream: StreamKind,
+        channel: u32,
+        stream: StreamKind,
     ) -> Result<LiveStream, RecorderError> {
-        Err(RecorderError::new(FailureKind::Worker, "not built yet"))
+        let local = |what: &str, error: &dyn std::fmt::Display| {
+            let message = format!(
+                "{}: cannot show channel {channel} live: {what}: {error}",
+                self.at
+            );
+            RecorderError::new(FailureKind::Local, message)
+        };
+        // An abstract name is bound to no folder and no length, and goes when the listener does. It cannot be guessed,
+        // and who connects must be our worker.
+        let socket = format!("holdfast-live-{}", uuid::Uuid::new_v4());
+        let listener = SocketAddr::from_abstract_name(&socket)
+            .and_then(|address| std::os::unix::net::UnixListener::bind_addr(&address))
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .and_then(UnixListener::from_std)
+            .map_err(|error| local("socket", &error))?;
+        let request = Request::Live {
+            session: self.number,
+            channel,
+            stream: stream.into(),
+            socket,
+        };
+        let counted = self.worker.count_transfer();
+        let done = self
+            .worker
+            .call(
+                &format!("show channel {channel} live"),
+                request,
+                None,
+                |_| {},
+            )
+            .await?;
+        let guard = CancellationToken::new();
+        tokio::spawn({
+            let (worker, guard) = (self.worker.clone(), guard.clone());
+            async move {
+                tokio::select! {
+                    () = guard.cancelled() => worker.cancel(done.id),
+                    _ = worker.ended() => {}
+                }
+                drop(counted);
+            }
+        });
+        // From here on a failure ends the stream at the recorder too.
+        let guard = guard.drop_guard();
+        let (bytes, _) = tokio::time::timeout(CONNECT_PATIENCE, listener.accept())
+            .await
+            .map_err(|error| local("the worker did not connect", &error))?
+            .map_err(|error| local("socket", &error))?;
+        let peer = bytes
+            .peer_cred()
+            .map_err(|error| local("socket", &error))?
+            .pid();
+        if peer.and_then(|pid| u32::try_from(pid).ok()) != Some(self.worker.process_id()) {
+            return Err(local(
+                "somebody else connected",
+                &"the process is not our worker",
+            ));
+        }
+        Ok(LiveStream { bytes, guard })
     }
+
+    fn clock(&self) -> MutexGuard<'_, DeviceClock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wrong_answer(at: &str) -> RecorderError {
+    RecorderError::new(
+        FailureKind::Worker,
+        format!("{at}: the worker answered another question"),
+    )
 }

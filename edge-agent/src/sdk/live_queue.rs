@@ -124,16 +124,16 @@ impl State {
             Some(mut carried) => {
                 self.dropped.bytes += piece.len() as u64;
                 carried.extend_from_slice(piece);
-                // Half empty, so that a viewer at his limit gets several whole groups and not a piece of each.
-                let roomy = self.bytes + carried.len() <= bytes_max / 2;
-                match if self.is_ps {
+                let begin = if self.is_ps {
                     group_start(&carried)
                 } else {
-                    Some(0)
-                } {
+                    Some(carried.len() - piece.len())
+                };
+                // Half empty, so that a viewer at his limit gets several whole groups and not a piece of each.
+                let roomy = self.bytes + piece.len() <= bytes_max / 2;
+                match begin {
                     Some(at) if roomy => {
-                        self.dropped.bytes -=
-                            (carried.len() - at).min(self.dropped.bytes as usize) as u64;
+                        self.dropped.bytes -= (carried.len() - at) as u64;
                         self.accept(carried.split_off(at));
                     }
                     _ => self.dropping = Some(tail(&carried)),
@@ -214,16 +214,17 @@ mod tests {
         queue.push(DATA_STREAM, &[1; 600]);
         queue.push(DATA_STREAM, &[2; 600]); // does not fit
         queue.push(DATA_STREAM, &group(0)); // a group, but the queue is not half empty yet
+        queue.push(DATA_STREAM, &[3; 300]);
         assert_eq!(queue.pop().unwrap().len(), 40);
         assert_eq!(queue.pop().unwrap(), [1; 600]);
-        queue.push(DATA_STREAM, &[3; 100]); // not the beginning of a group
+        queue.push(DATA_STREAM, &[4; 100]); // not the beginning of a group
         let (first, second) = (group(0)[..10].to_vec(), group(0)[10..].to_vec());
         queue.push(DATA_STREAM, &first);
         queue.push(DATA_STREAM, &second);
-        queue.push(DATA_STREAM, &[4; 10]);
+        queue.push(DATA_STREAM, &[5; 10]);
         assert_eq!(queue.pop().unwrap(), group(0));
-        assert_eq!(queue.pop().unwrap(), [4; 10]);
-        let lost = 600 + group(0).len() as u64 + 100;
+        assert_eq!(queue.pop().unwrap(), [5; 10]);
+        let lost = 600 + group(0).len() as u64 + 300 + 100;
         assert_eq!(
             queue.dropped(),
             Dropped {
@@ -235,13 +236,21 @@ mod tests {
 
     #[test]
     fn other_containers_go_on_anywhere() {
-        let queue = LiveQueue::new(100);
+        let queue = LiveQueue::new(200);
         queue.push(DATA_HEADER, &header(4));
         queue.push(DATA_STREAM, &[1; 70]);
-        queue.pop();
-        queue.pop();
-        queue.push(DATA_STREAM, &[2; 20]);
-        assert_eq!(queue.pop().unwrap(), [2; 20]);
+        queue.push(DATA_STREAM, &[2; 100]); // does not fit
+        assert_eq!(queue.pop().unwrap().len(), 40);
+        assert_eq!(queue.pop().unwrap(), [1; 70]);
+        queue.push(DATA_STREAM, &[3; 20]);
+        assert_eq!(queue.pop().unwrap(), [3; 20]);
+        assert_eq!(
+            queue.dropped(),
+            Dropped {
+                times: 1,
+                bytes: 100
+            }
+        );
     }
 
     #[test]

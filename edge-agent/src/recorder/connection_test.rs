@@ -1,0 +1,266 @@
+//! A connection test that explains a failure (R11): one step after the other, up to the first that fails.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpStream;
+
+use super::config::SdkConfig;
+use super::driver::{FailureKind, RecorderAccount, RecorderError};
+use super::worker::WorkerSession;
+use super::worker_process::Worker;
+use crate::model::inventory::{Inventory, RecorderIdentity};
+use crate::model::time::{UtcRange, UtcTime};
+
+/// How much of the past the trial search asks for.
+const SEARCH_HOURS: i64 = 24;
+
+/// One step of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestStep {
+    /// `address`, `port`, `library`, `login`, `channels` or `search`.
+    pub name: &'static str,
+    /// Whether it went well.
+    pub ok: bool,
+    /// What was found, or what went wrong and what to do.
+    pub message: String,
+}
+
+/// What a test found out.
+#[derive(Debug, Default)]
+pub struct Examination {
+    /// The steps that were made, in order; only the last one can have failed.
+    pub steps: Vec<TestStep>,
+    /// Why the last one failed.
+    pub failure: Option<RecorderError>,
+    /// What the login told.
+    pub identity: Option<RecorderIdentity>,
+    /// Missing files and functions of the library.
+    pub missing: Vec<String>,
+}
+
+/// Tests a recorder with a worker and a login of its own: the steps that were made, in order; the first that fails is
+/// the last.
+pub async fn test_connection(account: &RecorderAccount, config: &SdkConfig) -> Vec<TestStep> {
+    examine(&account.address, account.port, Some(account), config)
+        .await
+        .steps
+}
+
+/// As [`test_connection`], and tells what it found. Without an account it ends before the login.
+pub async fn examine(
+    address: &str,
+    port: u16,
+    account: Option<&RecorderAccount>,
+    config: &SdkConfig,
+) -> Examination {
+    let mut examination = Examination::default();
+    match examine_steps(address, port, account, config, &mut examination).await {
+        Ok(()) => {}
+        Err((name, error)) => {
+            examination.steps.push(TestStep {
+                name,
+                ok: false,
+                message: error.message.clone(),
+            });
+            examination.failure = Some(error);
+        }
+    }
+    examination
+}
+
+async fn examine_steps(
+    address: &str,
+    port: u16,
+    account: Option<&RecorderAccount>,
+    config: &SdkConfig,
+    found: &mut Examination,
+) -> Result<(), (&'static str, RecorderError)> {
+    let at = RecorderAccount {
+        address: address.to_owned(),
+        port,
+        username: String::new(),
+        password: String::new().into(),
+    }
+    .at();
+    let folder = format!("test-{}", uuid::Uuid::new_v4());
+    let worker = Worker::start(config, &folder, &at)
+        .await
+        .map_err(|error| ("library", error))?;
+    let result = with_worker(&worker, address, port, &at, account, config, found).await;
+    worker.close().await;
+    result
+}
+
+async fn with_worker(
+    worker: &Worker,
+    address: &str,
+    port: u16,
+    at: &str,
+    account: Option<&RecorderAccount>,
+    config: &SdkConfig,
+    found: &mut Examination,
+) -> Result<(), (&'static str, RecorderError)> {
+    let pass = |found: &mut Examination, name, message| {
+        found.steps.push(TestStep {
+            name,
+            ok: true,
+            message,
+        })
+    };
+    let hello = worker.hello();
+    found.missing = hello.missing.clone();
+    if let Some(problem) = &hello.problem {
+        return Err((
+            "library",
+            RecorderError::new(FailureKind::LibraryMissing, problem.as_str()),
+        ));
+    }
+    let build = hello.sdk_version.as_deref().unwrap_or("of unknown build");
+    let missing = match &hello.missing[..] {
+        [] => String::new(),
+        names => format!("; without {}", names.join(", ")),
+    };
+    pass(
+        found,
+        "library",
+        format!(
+            "vendor's library {build} from {}{missing}",
+            config.sdk_folder.display()
+        ),
+    );
+
+    let addresses = resolve(address, port)
+        .await
+        .map_err(|error| ("address", error))?;
+    let names: Vec<String> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
+    pass(
+        found,
+        "address",
+        format!("{address} is {}", names.join(", ")),
+    );
+
+    let patience = Duration::from_secs(config.connect_timeout_s.max(1).into());
+    connect(&addresses, at, patience)
+        .await
+        .map_err(|error| ("port", error))?;
+    pass(found, "port", format!("something answers at {at}"));
+
+    let Some(account) = account else {
+        return Ok(());
+    };
+    let session = WorkerSession::login(worker.clone(), account)
+        .await
+        .map_err(|error| ("login", error))?;
+    let identity = session.identity().clone();
+    found.identity = Some((*identity).clone());
+    let clock = identity.clock;
+    let wrong = match clock.offset_ms {
+        0 => "right".to_owned(),
+        ms if ms > 0 => format!("{} s ahead", ms / 1_000),
+        ms => format!("{} s behind", -ms / 1_000),
+    };
+    let zone = format!(
+        "UTC{:+03}:{:02}",
+        clock.zone_minutes / 60,
+        clock.zone_minutes.abs() % 60
+    );
+    pass(
+        found,
+        "login",
+        format!(
+            "{}, serial number {}, clock {wrong} in {zone}",
+            identity.model, identity.serial
+        ),
+    );
+
+    let Some(first) = identity.channels.first() else {
+        let message = format!(
+            "{at}: the recorder has no channel with a camera: add the cameras at the recorder first"
+        );
+        return Err(("channels", RecorderError::new(FailureKind::Device, message)));
+    };
+    let offline = identity
+        .channels
+        .iter()
+        .filter(|channel| channel.online == Some(false))
+        .count();
+    let offline = if offline == 0 {
+        String::new()
+    } else {
+        format!(", {offline} of them without their camera now")
+    };
+    pass(
+        found,
+        "channels",
+        format!("{} channels{offline}", identity.channels.len()),
+    );
+
+    let now = UtcTime::from(Timestamp::now());
+    let range = UtcRange {
+        from: now.plus_s(-SEARCH_HOURS * 3600),
+        to: now,
+    };
+    let Inventory { recordings, .. } = session
+        .search(first.number, range)
+        .await
+        .map_err(|error| ("search", error))?;
+    let message = format!(
+        "channel {} holds {} recordings of the last {SEARCH_HOURS} hours",
+        first.number,
+        recordings.len()
+    );
+    pass(found, "search", message);
+    session.logout().await.map_err(|error| ("login", error))
+}
+
+async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, RecorderError> {
+    let error = |why: String| {
+        let message = format!(
+            "{address} is not an address and not a name that is known here{why}: check it for typing errors"
+        );
+        RecorderError::new(FailureKind::Network, message)
+    };
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((address, port))
+        .await
+        .map_err(|cause| error(format!(" ({cause})")))?
+        .collect();
+    if addresses.is_empty() {
+        Err(error(String::new()))
+    } else {
+        Ok(addresses)
+    }
+}
+
+/// A plain connection, which tells "nobody there" from everything else at once and in words.
+async fn connect(
+    addresses: &[SocketAddr],
+    at: &str,
+    patience: Duration,
+) -> Result<(), RecorderError> {
+    let mut last = None;
+    for address in addresses {
+        match tokio::time::timeout(patience, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => last = Some(error),
+            Err(_) => last = Some(std::io::ErrorKind::TimedOut.into()),
+        }
+    }
+    let why = match last.map(|error| error.kind()) {
+        Some(std::io::ErrorKind::ConnectionRefused) => {
+            "the host is there and refuses the connection: check the port (8000 unless it was changed), and that the recorder has started"
+        }
+        Some(std::io::ErrorKind::TimedOut) => {
+            "no answer in time: check address, cable, and that the recorder is on"
+        }
+        _ => "check address, cable, and that this box and the recorder are in the same network",
+    };
+    Err(RecorderError::new(
+        FailureKind::Network,
+        format!("nothing answers at {at}: {why}"),
+    ))
+}

@@ -1,0 +1,392 @@
+//! The session policy of a recorder (R3): log in, keep alive, log in again, and never hammer an account.
+//!
+//! One task per recorder owns its worker and its login. What it does about a failure is decided here, by kind:
+//!
+//! | failure | state | next attempt |
+//! | --- | --- | --- |
+//! | credentials refused, account locked | error | when a person changes the account or asks for a check |
+//! | library missing, request not understood | error | after [`SLOW`]; neither can lock an account |
+//! | the worker died several times in a row | error | with back-off, like the next |
+//! | anything else | offline | with back-off from one second to a minute |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::backoff::Backoff;
+use jiff::Timestamp;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use wire::ids::RecorderId;
+use wire::resource::RecorderState;
+
+use super::config::SdkConfig;
+use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::worker::WorkerSession;
+use super::worker_process::Worker;
+use super::worker_protocol::DeviceEvent;
+use crate::model::inventory::RecorderIdentity;
+use crate::model::time::UtcTime;
+
+/// Shortest pause of the back-off.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// Longest pause of the back-off.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Pause where only a person is likely to mend it, and trying does no harm.
+const SLOW: Duration = Duration::from_secs(60);
+/// Deaths of the worker in a row that are an error and no accident.
+const DEATHS_MAX: u32 = 3;
+/// Wishes of people that may wait; more of the same kind are one.
+const COMMANDS_MAX: usize = 8;
+
+/// What is known about a recorder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionStatus {
+    /// Whether it answers.
+    pub state: RecorderState,
+    /// Why it is offline or in error, in words, and what to do.
+    pub reason: Option<String>,
+    /// When it was last asked.
+    pub last_checked_at: Option<UtcTime>,
+    /// What its last login told; kept while it is offline.
+    pub identity: Option<Arc<RecorderIdentity>>,
+}
+
+/// The session of one recorder, kept up by a task of its own. Clones share it.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    status: watch::Receiver<SessionStatus>,
+    attempt: watch::Receiver<Attempt>,
+    commands: mpsc::Sender<Command>,
+}
+
+/// The outcome of the last attempt to log in.
+#[derive(Debug, Clone)]
+enum Attempt {
+    Running,
+    Online(RecorderSession),
+    Failed(RecorderError),
+}
+
+#[derive(Debug)]
+enum Command {
+    ChangeAccount(RecorderAccount),
+    CheckNow,
+}
+
+impl SessionHandle {
+    /// Starts the task; it logs in at once, and logs out and ends when `shutdown` is cancelled. Join the task then.
+    pub fn start(
+        recorder: RecorderId,
+        account: RecorderAccount,
+        config: Arc<SdkConfig>,
+        shutdown: CancellationToken,
+    ) -> (Self, JoinHandle<()>) {
+        let unknown = SessionStatus {
+            state: RecorderState::Unknown,
+            reason: None,
+            last_checked_at: None,
+            identity: None,
+        };
+        let (status_sender, status) = watch::channel(unknown);
+        let (attempt_sender, attempt) = watch::channel(Attempt::Running);
+        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
+        let span = tracing::info_span!("recorder", recorder.id = %recorder);
+        let keeper = Keeper {
+            recorder,
+            account,
+            config,
+            shutdown,
+            inbox,
+            status: status_sender,
+            attempt: attempt_sender,
+            worker: None,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
+            deaths: 0,
+        };
+        (
+            Self {
+                status,
+                attempt,
+                commands,
+            },
+            tokio::spawn(keeper.run().instrument(span)),
+        )
+    }
+
+    /// What is known, now and whenever it changes.
+    pub fn status(&self) -> watch::Receiver<SessionStatus> {
+        self.status.clone()
+    }
+
+    /// A session to work with. Waits for the attempt in progress; between attempts, and in state `error`, it answers
+    /// at once with the reason.
+    pub async fn session(&self) -> Result<RecorderSession, RecorderError> {
+        let mut attempt = self.attempt.clone();
+        let ended = |_| RecorderError::new(FailureKind::Cancelled, "the agent is stopping");
+        let done = attempt
+            .wait_for(|attempt| !matches!(attempt, Attempt::Running))
+            .await
+            .map_err(ended)?;
+        match &*done {
+            Attempt::Online(session) => Ok(session.clone()),
+            Attempt::Failed(error) => Err(error.clone()),
+            Attempt::Running => unreachable!("wait_for returns when this is false"),
+        }
+    }
+
+    /// A person has changed the account: log in with it now, whatever the last attempt said.
+    pub async fn change_account(&self, account: RecorderAccount) {
+        // The task has ended: so does the agent.
+        let _ = self.commands.send(Command::ChangeAccount(account)).await;
+    }
+
+    /// A person asks for a check: try now, whatever the last attempt said.
+    pub fn check_now(&self) {
+        // Full: enough checks are waiting.
+        let _ = self.commands.try_send(Command::CheckNow);
+    }
+}
+
+struct Keeper {
+    recorder: RecorderId,
+    account: RecorderAccount,
+    config: Arc<SdkConfig>,
+    shutdown: CancellationToken,
+    inbox: mpsc::Receiver<Command>,
+    status: watch::Sender<SessionStatus>,
+    attempt: watch::Sender<Attempt>,
+    worker: Option<Worker>,
+    backoff: Backoff,
+    deaths: u32,
+}
+
+/// Why a session that worked is left.
+enum Left {
+    Stopping,
+    AccountChanged,
+    Lost(RecorderError),
+    /// The worker has grown too large.
+    Outgrown(String),
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        while !self.shutdown.is_cancelled() {
+            self.attempt.send_replace(Attempt::Running);
+            let shutdown = self.shutdown.clone();
+            let outcome = tokio::select! {
+                () = shutdown.cancelled() => break,
+                outcome = self.log_in() => outcome,
+            };
+            let go_on = match outcome {
+                Ok(session) => self.serve(session).await,
+                Err(error) => self.wait_after(error).await,
+            };
+            if !go_on {
+                break;
+            }
+        }
+        let stopping = RecorderError::new(FailureKind::Cancelled, "the agent is stopping");
+        self.attempt.send_replace(Attempt::Failed(stopping));
+        self.end_worker().await;
+    }
+
+    /// A login, with a worker that is alive.
+    async fn log_in(&mut self) -> Result<WorkerSession, RecorderError> {
+        let worker = match self.worker.take().filter(Worker::is_alive) {
+            Some(worker) => worker,
+            None => {
+                let folder = format!("recorder-{}", self.recorder);
+                Worker::start(&self.config, &folder, &self.account.at()).await?
+            }
+        };
+        self.worker = Some(worker.clone());
+        WorkerSession::login(worker, &self.account).await
+    }
+
+    /// Publishes and keeps a session. False: stop.
+    async fn serve(&mut self, session: WorkerSession) -> bool {
+        self.backoff.reset();
+        let identity = session.identity().clone();
+        tracing::info!(
+            recorder.address = self.account.at(),
+            recorder.model = identity.model,
+            recorder.channels = identity.channels.len(),
+            recorder.clock_offset_ms = identity.clock.offset_ms,
+            recorder.zone_minutes = identity.clock.zone_minutes,
+            "Logged in at the recorder"
+        );
+        self.publish(RecorderState::Online, None, Some(identity));
+        self.attempt
+            .send_replace(Attempt::Online(RecorderSession::Sdk(session.clone())));
+        match self.keep(&session).await {
+            Left::Stopping => false,
+            Left::AccountChanged => {
+                self.attempt.send_replace(Attempt::Running);
+                self.end_worker().await;
+                true
+            }
+            Left::Outgrown(why) => {
+                tracing::info!(
+                    recorder.address = self.account.at(),
+                    why,
+                    "The SDK worker is replaced"
+                );
+                self.attempt.send_replace(Attempt::Running);
+                self.end_worker().await;
+                true
+            }
+            Left::Lost(error) => self.wait_after(error).await,
+        }
+    }
+
+    /// Checks a session until it is lost.
+    async fn keep(&mut self, session: &WorkerSession) -> Left {
+        let worker = session.worker().clone();
+        let mut events = worker.events();
+        let period = self.config.check_interval();
+        let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let began = Instant::now();
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Left::Stopping,
+                cause = worker.ended() => return Left::Lost(RecorderError::new(FailureKind::Worker, &*cause)),
+                command = self.inbox.recv() => match command {
+                    None => return Left::Stopping,
+                    Some(Command::ChangeAccount(account)) => {
+                        self.account = account;
+                        return Left::AccountChanged;
+                    }
+                    Some(Command::CheckNow) => {}
+                },
+                event = events.recv() => match event {
+                    Ok(DeviceEvent::SessionLost) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(DeviceEvent::ReloginFailed) => {
+                        let message = format!("{}: the recorder ended the session", self.account.at());
+                        return Left::Lost(RecorderError::new(FailureKind::Network, message));
+                    }
+                    Ok(event) => {
+                        tracing::debug!(recorder.address = self.account.at(), ?event, "The recorder's side tells");
+                        continue;
+                    }
+                    // The worker has ended; its cause comes next.
+                    Err(broadcast::error::RecvError::Closed) => continue,
+                },
+                _ = ticks.tick() => {
+                    if let Some(why) = outgrown(&worker, self.config.memory_limit_bytes) {
+                        return Left::Outgrown(why);
+                    }
+                }
+            }
+            let checked = tokio::select! {
+                () = self.shutdown.cancelled() => return Left::Stopping,
+                checked = session.ping() => checked,
+            };
+            match checked {
+                Ok(_) => {
+                    // A worker that has lived this long does not die in a row.
+                    if began.elapsed() >= period {
+                        self.deaths = 0;
+                    }
+                    let identity = session.identity().clone();
+                    self.publish(RecorderState::Online, None, Some(identity));
+                }
+                Err(error) => return Left::Lost(error),
+            }
+        }
+    }
+
+    /// Publishes a failure and waits until the next attempt is due. False: stop.
+    async fn wait_after(&mut self, error: RecorderError) -> bool {
+        if error.kind == FailureKind::Worker {
+            self.deaths += 1;
+        }
+        let (state, pause) = match error.kind {
+            FailureKind::Refused | FailureKind::Locked => (RecorderState::Error, None),
+            FailureKind::LibraryMissing | FailureKind::Unsupported => {
+                (RecorderState::Error, Some(SLOW))
+            }
+            FailureKind::Worker if self.deaths >= DEATHS_MAX => {
+                (RecorderState::Error, Some(self.backoff.next_delay()))
+            }
+            _ => (RecorderState::Offline, Some(self.backoff.next_delay())),
+        };
+        let known = self.status.borrow().clone();
+        // Each new state and each new reason once; a recorder that is off for a night fills no journal.
+        if known.state != state || known.reason.as_deref() != Some(&error.message) {
+            tracing::warn!(
+                recorder.address = self.account.at(),
+                reason = error.message,
+                vendor_code = error.vendor_code,
+                "The recorder cannot be used"
+            );
+        }
+        self.publish(state, Some(error.message.clone()), known.identity);
+        self.attempt.send_replace(Attempt::Failed(error));
+        if state == RecorderState::Error {
+            // It would only hold memory, and a new library is seen only by a new process.
+            self.end_worker().await;
+        }
+        let due = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.shutdown.cancelled() => false,
+            () = due => true,
+            command = self.inbox.recv() => match command {
+                None => false,
+                Some(Command::CheckNow) => true,
+                Some(Command::ChangeAccount(account)) => {
+                    self.account = account;
+                    true
+                }
+            },
+        }
+    }
+
+    fn publish(
+        &self,
+        state: RecorderState,
+        reason: Option<String>,
+        identity: Option<Arc<RecorderIdentity>>,
+    ) {
+        let last_checked_at = Some(Timestamp::now().into());
+        self.status.send_replace(SessionStatus {
+            state,
+            reason,
+            last_checked_at,
+            identity,
+        });
+    }
+
+    async fn end_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.close().await;
+        }
+    }
+}
+
+/// Why a worker should be replaced now. While something runs it may grow to twice its limit.
+fn outgrown(worker: &Worker, limit_bytes: u64) -> Option<String> {
+    let bytes = worker.resident_bytes()?;
+    let (transfers, megabyte) = (worker.transfers(), 1 << 20);
+    let due = if transfers == 0 {
+        bytes > limit_bytes
+    } else {
+        bytes > limit_bytes.saturating_mul(2)
+    };
+    due.then(|| {
+        format!(
+            "it holds {} MB, its limit is {} MB; transfers that run: {transfers}",
+            bytes / megabyte,
+            limit_bytes / megabyte
+        )
+    })
+}
