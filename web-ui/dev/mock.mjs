@@ -36,7 +36,7 @@ const TYPES = {
 export async function serve(program, scene = "full", port = 0) {
   const media = mkdtempSync(join(tmpdir(), "holdfast-mock-"));
   makeVod(media);
-  const world = { program, scene, media, live: null, setupNeeded: scene === "fresh", mustChange: false };
+  const world = { program, scene, media, live: null, streams: new Set(), setupNeeded: scene === "fresh", mustChange: false };
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://mock");
     response.setHeader("Content-Security-Policy", POLICY);
@@ -115,7 +115,18 @@ async function readBody(request) {
   return chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {};
 }
 
-const SESSION = ["hf_session=1; HttpOnly; SameSite=Strict; Path=/", "hf_csrf=mock; SameSite=Strict; Path=/"];
+const SESSION = [
+  "hf_access=1; HttpOnly; SameSite=Strict; Path=/",
+  "hf_refresh=1; HttpOnly; SameSite=Strict; Path=/",
+  "hf_csrf=mock; SameSite=Strict; Path=/",
+];
+
+/** Tells every open page that something changed. */
+export function tell(world, kind, id) {
+  for (const stream of world.streams) {
+    stream.write(`event: changed\ndata: ${JSON.stringify({ kind, id })}\n\n`);
+  }
+}
 
 async function answerApi(world, request, response, url) {
   const route = `${request.method} ${url.pathname.slice("/api/v1".length)}`;
@@ -136,14 +147,17 @@ async function answerApi(world, request, response, url) {
       ? refuse(response, 401, "AUTH_CREDENTIALS_INVALID", "User name or password is wrong.")
       : logIn();
   }
-  if (!cookies.includes("hf_session=1")) {
+  if (route === "POST /auth/refresh" && cookies.includes("hf_refresh=1")) {
+    return logIn();
+  }
+  if (!cookies.includes("hf_access=1")) {
     return refuse(response, 401, "AUTH_TOKEN_MISSING", "Log in first.");
   }
   if (request.method !== "GET" && request.headers["x-csrf-token"] !== "mock") {
     return refuse(response, 403, "AUTH_INSUFFICIENT_PERMISSIONS", "The X-CSRF-Token header is missing.");
   }
   if (route === "POST /auth/logout") {
-    return sendJson(response, undefined, 200, { "Set-Cookie": "hf_session=; Max-Age=0; Path=/" });
+    return sendJson(response, undefined, 200, { "Set-Cookie": SESSION.map((cookie) => cookie.replace("=1", "=") + "; Max-Age=0") });
   }
   if (route === "POST /auth/password") {
     world.mustChange = false;
@@ -154,6 +168,8 @@ async function answerApi(world, request, response, url) {
   }
   if (route === "GET /events") {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
+    world.streams.add(response);
+    request.on("close", () => world.streams.delete(response));
     return response.write(": hello\n\n");
   }
   return answerResource(world, route, request, response, url, body);

@@ -3,7 +3,7 @@
  * dialog does the same but injects a style element, which our content security policy refuses.
  */
 import { X } from "lucide-react";
-import { useEffect, useId, useRef, type ReactNode } from "react";
+import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 
 import { Button, IconButton } from "./Button";
 import { ProblemNote } from "./Note";
@@ -19,11 +19,12 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const body = useRef<HTMLDivElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // A layout effect, because closing gives the focus back only while the dialog is still in the page.
+  useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
     // The browser would begin with the button that closes it.
-    body.current?.querySelector<HTMLElement>("input, select, button")?.focus();
+    body.current?.querySelector<HTMLElement>("input:not([readonly]), select, button")?.focus();
     return () => dialog?.close();
   }, []);
   return (
