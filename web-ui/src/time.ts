@@ -14,54 +14,49 @@ export function zoneName(zone: Zone): string {
   return zone === "utc" ? "UTC" : Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
+/** Formats are slow to make and lists ask for hundreds of them, so there is one for each zone. */
+const formats = new Map<Zone, Intl.DateTimeFormat>();
+
+function formatOf(zone: Zone): Intl.DateTimeFormat {
+  let format = formats.get(zone);
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat("en-GB", {
+      timeZone: zoneName(zone),
+      year: "numeric",
+      month: "2-digit",
+      day: "2-digit",
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      hourCycle: "h23",
+      timeZoneName: "short",
+    });
+    formats.set(zone, format);
+  }
+  return format;
+}
+
+/** The parts of an instant by their names. */
+function parts(at: Date, zone: Zone): (type: Intl.DateTimeFormatPartTypes) => string {
+  const found = new Map(formatOf(zone).formatToParts(at).map((part) => [part.type, part.value]));
+  return (type) => found.get(type) ?? "";
+}
+
 /** What the zone is called at an instant: `CET` in winter, `CEST` in summer, or an offset where it has no name. */
 export function zoneAbbreviation(zone: Zone, at: Date): string {
-  const parts = new Intl.DateTimeFormat("en-GB", { timeZone: zoneName(zone), timeZoneName: "short" }).formatToParts(at);
-  return parts.find((part) => part.type === "timeZoneName")?.value ?? zoneName(zone);
-}
-
-interface Fields {
-  year: string;
-  month: string;
-  day: string;
-  hour: string;
-  minute: string;
-  second: string;
-}
-
-function fields(at: Date, zone: Zone): Fields {
-  const format = new Intl.DateTimeFormat("en-GB", {
-    timeZone: zoneName(zone),
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
-  const found = new Map(format.formatToParts(at).map((part) => [part.type, part.value]));
-  const take = (type: Intl.DateTimeFormatPartTypes) => found.get(type) ?? "";
-  return {
-    year: take("year").padStart(4, "0"),
-    month: take("month"),
-    day: take("day"),
-    hour: take("hour"),
-    minute: take("minute"),
-    second: take("second"),
-  };
+  return parts(at, zone)("timeZoneName");
 }
 
 /** `15:05:00` */
 export function clockText(at: Date, zone: Zone): string {
-  const { hour, minute, second } = fields(at, zone);
-  return `${hour}:${minute}:${second}`;
+  const part = parts(at, zone);
+  return `${part("hour")}:${part("minute")}:${part("second")}`;
 }
 
 /** The day an instant falls on: `2026-11-03`. */
 export function dayOf(at: Date, zone: Zone): Day {
-  const { year, month, day } = fields(at, zone);
-  return `${year}-${month}-${day}`;
+  const part = parts(at, zone);
+  return `${part("year")}-${part("month")}-${part("day")}`;
 }
 
 /** `2026-11-03 15:05:00 CET` */

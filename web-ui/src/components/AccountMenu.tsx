@@ -1,7 +1,7 @@
 /** Who is logged in, how times and colours are shown, and the way out. */
 import * as Menu from "@radix-ui/react-dropdown-menu";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Check, ChevronDown, KeyRound, LogOut } from "lucide-react";
+import { Check, ChevronDown, KeyRound, LogOut, Scale } from "lucide-react";
 import { useState } from "react";
 
 import { apiUrl, demand } from "../api/client";
@@ -55,6 +55,11 @@ export function AccountMenu({ me }: { me: Me }) {
             <Menu.Separator className="my-1 border-t border-line" />
             <Menu.Item className={ITEM} onSelect={() => setChanging(true)}>
               <KeyRound size={16} aria-hidden /> Change password
+            </Menu.Item>
+            <Menu.Item className={ITEM} asChild>
+              <a href="/licences.txt" target="_blank" rel="noreferrer">
+                <Scale size={16} aria-hidden /> Licences
+              </a>
             </Menu.Item>
             <Menu.Item className={ITEM} onSelect={() => logout.mutate()} data-testid="logout">
               <LogOut size={16} aria-hidden /> Log out

@@ -4,7 +4,7 @@ import { Cctv, Play, X } from "lucide-react";
 
 import { apiUrl, demand } from "../api/client";
 import { camerasQuery, sitesQuery } from "../api/queries";
-import type { ListedCamera, StreamLink } from "../api/types";
+import type { ListedCamera, Site, StreamLink } from "../api/types";
 import { Button, IconButton, Spinner, Waiting } from "../components/Button";
 import { Empty, ProblemNote } from "../components/Note";
 import { Page, Panel } from "../components/Page";
@@ -21,23 +21,21 @@ export function LivePage() {
   const onRelay = useProgram() === "relay";
   const cameras = useQuery(camerasQuery());
   const sites = useQuery({ ...sitesQuery, enabled: onRelay });
-  const siteName = (camera: ListedCamera) => sites.data?.find(({ id }) => id === camera.site_id)?.name;
+  const siteOf = (camera: ListedCamera) => sites.data?.find(({ id }) => id === camera.site_id);
   const chosen = cameras.data?.find(({ id }) => id === search.camera);
   const choose = (camera?: string) => void navigate({ to: "/live", search: camera ? { camera } : {}, replace: true });
   return (
     <Page title="Live">
       <ProblemNote error={cameras.error} onRetry={() => void cameras.refetch()} />
       {cameras.isPending && <Waiting />}
-      {chosen && (
-        <Stage key={chosen.id} camera={chosen} site={siteName(chosen)} onClose={() => choose()} />
-      )}
+      {chosen && <Stage key={chosen.id} camera={chosen} site={siteOf(chosen)} onClose={() => choose()} />}
       {cameras.data?.length === 0 && <NoCameras />}
       <ul className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-4" aria-label="Cameras">
         {cameras.data?.map((camera) => (
           <li key={camera.id}>
             <Tile
               camera={camera}
-              site={siteName(camera)}
+              site={siteOf(camera)}
               playing={camera.id === chosen?.id}
               onStart={() => choose(camera.id)}
             />
@@ -50,7 +48,7 @@ export function LivePage() {
 
 interface TileProps {
   camera: ListedCamera;
-  site: string | undefined;
+  site: Site | undefined;
   playing: boolean;
   onStart: () => void;
 }
@@ -77,9 +75,9 @@ function Tile({ camera, site, playing, onStart }: TileProps) {
           <span className="sr-only">Watch </span>
           {camera.name}
         </span>
-        {site && <span className="truncate text-xs text-soft">{site}</span>}
+        {site && <span className="truncate text-xs text-soft">{site.name}</span>}
         <span className="text-xs text-soft">
-          <CameraStateView state={camera.state} />
+          {site?.online === false ? "Site is offline" : <CameraStateView state={camera.state} />}
         </span>
       </span>
     </button>
@@ -88,7 +86,7 @@ function Tile({ camera, site, playing, onStart }: TileProps) {
 
 interface StageProps {
   camera: ListedCamera;
-  site: string | undefined;
+  site: Site | undefined;
   onClose: () => void;
 }
 
@@ -109,13 +107,20 @@ function Stage({ camera, site, onClose }: StageProps) {
       title={
         <>
           {camera.name}
-          {site && <span className="font-normal text-soft"> · {site}</span>}
+          {site && <span className="font-normal text-soft"> · {site.name}</span>}
         </>
       }
       actions={<IconButton icon={X} label="Stop" data-testid="live-stop" onClick={onClose} />}
     >
       {link.data ? (
-        <HlsVideo url={link.data.url} live label={`Live picture of ${camera.name}`} starting="Waiting for the first picture…" />
+        <HlsVideo
+          url={link.data.url}
+          live
+          label={`Live picture of ${camera.name}`}
+          starting="Waiting for the first picture…"
+          // Its source may have ended meanwhile, and asking for it is what starts it.
+          onRetry={() => void link.refetch()}
+        />
       ) : (
         <div className="picture relative">
           {!playable ? (

@@ -21,16 +21,19 @@ interface HlsVideoProps {
   starting: string;
   /** What to offer instead when it cannot be played. */
   fallback?: ReactNode;
+  /** Before another attempt. */
+  onRetry?: () => void;
   onEnded?: () => void;
 }
 
-export function HlsVideo({ url, live = false, label, starting, fallback, onEnded }: HlsVideoProps) {
+export function HlsVideo({ url, live = false, label, starting, fallback, onRetry, onEnded }: HlsVideoProps) {
   const video = useRef<HTMLVideoElement>(null);
   const [attempt, setAttempt] = useState(0);
   const [failure, setFailure] = useState<PlayFailure | null>(null);
   const [shown, setShown] = useState(false);
   const date = useStream({ video, url, live, attempt, onFailure: setFailure });
   const again = () => {
+    onRetry?.();
     setFailure(null);
     setShown(false);
     setAttempt(attempt + 1);
@@ -118,14 +121,18 @@ function useStream(options: {
     }
     let attachment: Attachment | null = null;
     let left = false;
-    void attach({ video: element, url, live, onFailure }).then((made) => {
-      if (left) {
-        made.detach();
-      } else {
-        attachment = made;
-        void play(element);
-      }
-    });
+    attach({ video: element, url, live, onFailure }).then(
+      (made) => {
+        if (left) {
+          made.detach();
+        } else {
+          attachment = made;
+          void play(element);
+        }
+      },
+      // The player is a file of its own, which a newer version of the page no longer has.
+      () => onFailure({ kind: "stream", message: "The player could not be loaded. Reload this page." }),
+    );
     const clock = window.setInterval(() => setDate(attachment?.playingDate() ?? null), CLOCK_MS);
     return () => {
       left = true;

@@ -71,6 +71,10 @@ function attachHls(Hls: typeof HlsPlayer, { video, url, live, onFailure }: Attac
     enableWorker: false,
     backBufferLength: 60,
     maxBufferLength: 30,
+    // A live picture that fell behind, as in a laptop that slept, catches up or jumps to now.
+    liveSyncDurationCount: 3,
+    liveMaxLatencyDurationCount: 10,
+    maxLiveSyncPlaybackRate: 1.5,
     manifestLoadPolicy: {
       default: {
         // The program answers once the source has started.
