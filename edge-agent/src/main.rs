@@ -42,6 +42,8 @@ mod exit {
     pub const FAILURE: u8 = 1;
     /// The command line or the configuration is wrong: starting again changes nothing.
     pub const USAGE: u8 = 2;
+    /// `check` found something.
+    pub const FOUND: u8 = 3;
 }
 
 /// Finds the footage of a recorder, keeps it, and serves it.
@@ -59,6 +61,14 @@ struct Cli {
 enum Command {
     /// Runs the agent until SIGTERM or SIGINT; a second signal ends it at once.
     Run(ConfigFile),
+    /// Checks that the catalog and the footage agree, and says in words what does not. May run beside the agent.
+    Check {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Reads all footage and compares digests: takes as long as reading the disks.
+        #[arg(long)]
+        deep: bool,
+    },
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -85,6 +95,7 @@ struct ConfigFile {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => with_config(&file, run),
+        Command::Check { file, deep } => with_config(&file, |config| check(&config, deep)),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),
@@ -93,7 +104,7 @@ fn main() -> ExitCode {
 }
 
 /// Reads the configuration completely before anything is opened or bound.
-fn with_config(file: &ConfigFile, command: fn(Config) -> ExitCode) -> ExitCode {
+fn with_config(file: &ConfigFile, command: impl FnOnce(Config) -> ExitCode) -> ExitCode {
     match Config::load(file.config.as_deref()) {
         Ok(config) => command(config),
         Err(error) => {
@@ -125,6 +136,22 @@ fn run(config: Config) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "The agent ends");
+            ExitCode::from(exit::FAILURE)
+        }
+    }
+}
+
+fn check(config: &Config, deep: bool) -> ExitCode {
+    match catalog::check::check(&config.state.folder, deep) {
+        Ok(report) => {
+            println!("{report}");
+            match report.findings.is_empty() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(exit::FOUND),
+            }
+        }
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::from(exit::FAILURE)
         }
     }

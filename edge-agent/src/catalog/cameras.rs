@@ -30,7 +30,7 @@ pub struct ChannelToDiscover {
 
 // Oldest, newest and codec are each one step into an index, and the totals are kept by triggers: a list of cameras
 // costs the same with ten recordings as with a million.
-const SELECT: &str = "
+pub(super) const SELECT: &str = "
     select camera.id, camera.recorder_id, camera.channel, camera.name, camera.enabled, camera.state,
         holding.recordings, holding.bytes,
         (select start_utc from recording where camera_id = camera.id and status = 'completed'

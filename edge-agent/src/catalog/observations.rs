@@ -196,7 +196,7 @@ fn settled(
 /// What is left of a range without the covered ones (given by their start, overlaps allowed). Pure.
 pub fn subtract(range: UtcRange, covered: &[UtcRange]) -> Vec<UtcRange> {
     let (mut left, mut at) = (Vec::new(), range.from);
-    for cover in covered {
+    for cover in covered.iter().filter(|cover| cover.from < cover.to) {
         if cover.from > at && at < range.to {
             left.push(UtcRange {
                 from: at,

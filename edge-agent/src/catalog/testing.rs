@@ -264,3 +264,25 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
         defects: Vec::new(),
     })
 }
+
+impl Catalog {
+    /// How SQLite means to answer a query.
+    pub async fn explain(&self, sql: String) -> Result<Vec<String>, CatalogError> {
+        self.read(move |c| {
+            let mut statement = c.prepare(&format!("explain query plan {sql}"))?;
+            let (mut rows, mut plan) = (statement.raw_query(), Vec::new());
+            while let Some(row) = rows.next()? {
+                plan.push(row.get("detail")?);
+            }
+            Ok(plan)
+        })
+        .await
+    }
+
+    /// The catalog was damaged by hand.
+    pub async fn damage(&self, sql: &'static str) {
+        self.write(move |w| Ok(w.tx.execute_batch(sql)?))
+            .await
+            .unwrap();
+    }
+}

@@ -1,3 +1,9 @@
 //! Stages: a real catalog and files in a temporary folder, simulated time.
 
+mod devices;
 mod flow;
+mod interruption;
+mod lists;
+mod observing;
+mod reports;
+mod sequences;

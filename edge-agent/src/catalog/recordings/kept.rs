@@ -154,6 +154,44 @@ fn keepable(status: RecordingStatus) -> bool {
     )
 }
 
+/// A power cut while keeping: everything up to a step happens, and nothing after it.
+#[cfg(test)]
+impl Catalog {
+    pub(in super::super) async fn keep_until(
+        &self,
+        volume: &Volume,
+        verified: Verified,
+        last: crate::footage::keep::Step,
+    ) -> Result<(), CatalogError> {
+        let facts = verified.facts().clone();
+        let (sidecar, stem) = match self.reserve(volume.id(), facts.clone(), 1).await? {
+            Reserved::Yes(sidecar, stem) => (sidecar, stem),
+            Reserved::Interrupted(stem) => {
+                finish_recording(self, volume, facts.recording, stem).await?;
+                return Ok(());
+            }
+        };
+        let staged = Staged {
+            media: &facts.media,
+            native: facts.native.as_deref(),
+        };
+        // The error is the cut itself.
+        let cut =
+            crate::footage::keep::keep_with(
+                volume,
+                &stem,
+                &sidecar,
+                staged,
+                &mut |step| match step == last {
+                    true => Err(std::io::Error::other("cut")),
+                    false => Ok(()),
+                },
+            );
+        assert!(cut.is_err(), "{last:?} was reached");
+        Ok(())
+    }
+}
+
 async fn put_in_place(
     volume: &Volume,
     stem: &Stem,

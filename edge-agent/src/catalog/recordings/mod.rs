@@ -245,6 +245,39 @@ pub(super) fn list_sql(filter: &RecordingFilter) -> String {
     )
 }
 
+/// The queries that must stay within an index however many recordings there are.
+#[cfg(test)]
+pub(super) fn queries() -> Vec<(String, String)> {
+    let mut all = vec![
+        ("to_fetch".to_owned(), fetch::TO_FETCH.to_owned()),
+        ("held".to_owned(), held::held_sql()),
+        ("spans held".to_owned(), held::spans_sql(SpanFilter::Held)),
+        ("spans".to_owned(), held::spans_sql(SpanFilter::All)),
+        ("of volume".to_owned(), candidates::OF_VOLUME.to_owned()),
+        ("of camera".to_owned(), candidates::OF_CAMERA.to_owned()),
+        ("cameras".to_owned(), cameras::SELECT.to_owned()),
+    ];
+    for bits in 0..32_u32 {
+        let asked = |bit: u32| bits & (1 << bit) != 0;
+        let time = Some(UtcTime::from_micros(0));
+        let filter = RecordingFilter {
+            camera: asked(0).then(CameraId::new),
+            status: asked(1).then_some(RecordingStatus::Completed),
+            from: time.filter(|_| asked(2)),
+            to: time.filter(|_| asked(2)),
+            cursor: asked(3).then(String::new),
+            order: if asked(4) {
+                Order::NewestFirst
+            } else {
+                Order::OldestFirst
+            },
+            ..RecordingFilter::default()
+        };
+        all.push((format!("{filter:?}"), list_sql(&filter)));
+    }
+    all
+}
+
 fn write_cursor(last: &Recording) -> String {
     BASE64URL_NOPAD.encode(format!("{}:{}", last.start_utc.micros(), last.id).as_bytes())
 }
