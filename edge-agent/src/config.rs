@@ -23,6 +23,8 @@ pub struct Config {
     pub state: State,
     /// Where footage lies; none: one volume in the state folder.
     pub volume: Vec<VolumeConfig>,
+    /// What is kept of it, and for how long.
+    pub retention: crate::evict::RetentionConfig,
 }
 
 /// `[state]`.

@@ -142,7 +142,7 @@ fn run(config: Config) -> ExitCode {
 }
 
 fn check(config: &Config, deep: bool) -> ExitCode {
-    match catalog::check::check(&config.state.folder, deep) {
+    match catalog::check::check(&config.state.catalog(), deep) {
         Ok(report) => {
             println!("{report}");
             match report.findings.is_empty() {

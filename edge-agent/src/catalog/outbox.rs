@@ -141,7 +141,7 @@ impl Catalog {
         }
         match self.outbox().await? {
             Some(outbox) if outbox.resyncing && outbox.rows < RESYNC_WAITING_MAX => {
-                self.write(|w| continue_resync(w)).await?;
+                self.write(continue_resync).await?;
                 self.read(move |c| self::rows(c, after_seq, limit)).await
             }
             _ => Ok(Vec::new()),

@@ -266,7 +266,8 @@ mod tests {
             budget_bytes: Some(20),
             ..room()
         };
-        let table: &[(&str, Room, i64, &[usize], &[usize])] = &[
+        type Case<'a> = (&'a str, Room, i64, &'a [usize], &'a [usize]);
+        let table: &[Case<'_>] = &[
             ("enough room", quiet, 0, &[], &[]),
             ("above the budget", budget, 0, &[0], &[]),
             ("down to the low water mark", slack, 0, &[0, 2], &[]),

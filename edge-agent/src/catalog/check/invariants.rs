@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use wire::ids::{CameraId, RecordingId};
@@ -380,7 +380,7 @@ fn files_have_rows(
     Ok(())
 }
 
-fn stray(c: &Connection, volume: &Volume, path: &PathBuf) -> Result<Option<String>, CatalogError> {
+fn stray(c: &Connection, volume: &Volume, path: &Path) -> Result<Option<String>, CatalogError> {
     let relative = path
         .strip_prefix(volume.path())
         .unwrap_or(path)

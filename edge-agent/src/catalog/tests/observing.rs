@@ -216,7 +216,8 @@ fn minutes(from: i64, to: i64) -> UtcRange {
 
 #[test]
 fn ranges_subtracted_by_table() {
-    let table: &[(&[(i64, i64)], &[(i64, i64)])] = &[
+    type Minutes<'a> = &'a [(i64, i64)];
+    let table: &[(Minutes<'_>, Minutes<'_>)] = &[
         (&[], &[(10, 20)]),
         (&[(0, 30)], &[]),
         (&[(10, 20)], &[]),
