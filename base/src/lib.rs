@@ -8,6 +8,7 @@ pub mod durable;
 pub mod mqtt;
 pub mod net;
 pub mod password;
+pub mod places;
 pub mod rate_limit;
 pub mod shutdown;
 pub mod sqlite;

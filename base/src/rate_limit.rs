@@ -52,6 +52,7 @@ impl<K: Hash + Eq> RateLimit<K> {
         let then = at.saturating_add(self.period_us);
         let missing = then.saturating_sub(now.saturating_add(empty));
         if missing > 0 {
+            full_again.insert(key, at);
             return Err(
                 u32::try_from(missing.saturating_add(999_999) / 1_000_000).unwrap_or(u32::MAX)
             );

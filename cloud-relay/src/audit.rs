@@ -1,8 +1,8 @@
 //! Who saw what, who changed what (Q6).
 //!
 //! A change is one entry, written when it was answered. An access to footage is one entry for a person, an action and a
-//! recording or camera, however many requests a player needs for it: it is written when the first request is let
-//! through, and its bytes are those really sent, added every few seconds and at the end.
+//! recording or camera, however many requests a player needs for it: it is written when the first answer is known and
+//! before its first byte is passed on, and its bytes are those really sent, added every few seconds and at the end.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,6 +77,7 @@ struct Key {
     address: String,
     access: Access,
     subject: String,
+    status: u16,
 }
 
 #[derive(Debug)]
@@ -136,7 +137,8 @@ impl Audit {
         self.store.add_audit(entry).await.map(drop)
     }
 
-    /// Writes (or finds) the entry of an access that is about to be let through. Without an entry there is no access.
+    /// Writes (or finds) the entry of an access whose answer is about to be passed on; `status` is 200 for every
+    /// success. Without an entry there is no access.
     pub async fn access(
         &self,
         actor: Actor,
@@ -144,12 +146,14 @@ impl Audit {
         site: SiteId,
         access: Access,
         subject: String,
+        status: u16,
     ) -> Result<Meter, DbError> {
         let key = Key {
             person: actor.person,
             address: actor.address.clone(),
             access,
             subject: subject.clone(),
+            status,
         };
         let now = self.now();
         if let Some(meter) = self.known(&key, now) {
@@ -166,7 +170,7 @@ impl Audit {
                 address: actor.address,
                 action: access.action(),
                 subject,
-                status: 200,
+                status,
                 bytes: Some(0),
                 request_id: actor.request_id,
             })
@@ -263,6 +267,7 @@ mod tests {
                     site,
                     Access::Playback,
                     subject.into(),
+                    200,
                 )
                 .await
                 .unwrap()

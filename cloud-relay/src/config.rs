@@ -51,6 +51,8 @@ pub struct Web {
     pub handshakes_max: usize,
     /// Most connections open at once; more are closed as they come.
     pub connections_max: usize,
+    /// Most of them from one address (IPv6: network of 64 bits); a whole office may share one.
+    pub connections_per_address_max: usize,
 }
 
 /// `[tunnel]`.
@@ -119,6 +121,7 @@ impl Default for Web {
             key: None,
             handshakes_max: 64,
             connections_max: 4096,
+            connections_per_address_max: 512,
         }
     }
 }
@@ -268,6 +271,10 @@ impl Config {
         for (key, value) in [
             ("[web] handshakes_max", web.handshakes_max),
             ("[web] connections_max", web.connections_max),
+            (
+                "[web] connections_per_address_max",
+                web.connections_per_address_max,
+            ),
             (
                 "[tunnel] connections_per_appliance_max",
                 self.tunnel.connections_per_appliance_max,

@@ -18,7 +18,7 @@ use wire::ids::{OrganisationId, UserId};
 use wire::resource::{LoginResponse, Me};
 use wire::time::UtcTime;
 
-use crate::store::people::{LoggedIn, Person, Refreshed, TokenDigests};
+use crate::store::people::{Credentials, LoggedIn, Person, Refreshed, TokenDigests};
 use crate::store::{DbError, Store};
 use crate::tenancy;
 
@@ -45,9 +45,9 @@ const HASHES_AT_ONCE: usize = 2;
 /// Why a login, a refresh or a change of password is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// Wrong name or password, or a locked account: not told apart.
+    /// Wrong name or password, or a locked account: not told apart, except to the audit log (who was meant).
     #[error("wrong user name or password")]
-    Credentials,
+    Credentials(Option<Box<Person>>),
     /// The refresh token is not in force.
     #[error("the refresh token is not in force")]
     RefreshToken,
@@ -124,31 +124,30 @@ impl Identity {
         let known = self.0.store.credentials(username.trim().to_owned()).await?;
         // A locked account and an unknown name are checked all the same, against the decoy: neither the answer nor its
         // time tells which names exist.
-        let heard = known.filter(|it| it.locked_until.is_none_or(|until| until <= now));
-        let hash = heard
-            .as_ref()
-            .map_or_else(|| self.0.decoy.clone(), |it| it.password_hash.clone());
+        let heard = known.as_ref().filter(|it| !is_locked(it, now));
+        let hash = heard.map_or_else(|| self.0.decoy.clone(), |it| it.password_hash.clone());
         let fits = self.verify(password, hash).await?;
-        let Some(known) = heard else {
-            return Err(Refused::Credentials);
+        let is_heard = heard.is_some();
+        let person = match known {
+            Some(known) if is_heard && fits => known.person,
+            other => {
+                let meant = other.map(|it| Box::new(it.person));
+                if let Some(person) = meant.as_ref().filter(|_| is_heard) {
+                    self.0
+                        .store
+                        .note_login_failure(person.id, now, lock_s)
+                        .await?;
+                }
+                return Err(Refused::Credentials(meant));
+            }
         };
-        if !fits {
-            self.0
-                .store
-                .note_login_failure(known.person.id, now, lock_s)
-                .await?;
-            return Err(Refused::Credentials);
-        }
         let session_id = uuid::Uuid::new_v4().to_string();
-        let (response, digests) = tokens(&session_id, &known.person, now);
+        let (response, digests) = tokens(&session_id, &person, now);
         self.0
             .store
-            .log_in(known.person.id, session_id, digests, now)
+            .log_in(person.id, session_id, digests, now)
             .await?;
-        Ok(Login {
-            response,
-            person: known.person,
-        })
+        Ok(Login { response, person })
     }
 
     /// The login session that an access token belongs to, if it is in force.
@@ -212,14 +211,14 @@ impl Identity {
             .store
             .credentials(person.username.clone())
             .await?
-            .filter(|it| it.locked_until.is_none_or(|until| until <= now))
-            .ok_or(Refused::Credentials)?;
+            .filter(|it| !is_locked(it, now))
+            .ok_or(Refused::Credentials(None))?;
         if !self.verify(current.clone(), known.password_hash).await? {
             self.0
                 .store
                 .note_login_failure(person.id, now, lock_s)
                 .await?;
-            return Err(Refused::Credentials);
+            return Err(Refused::Credentials(None));
         }
         base::password::check(&new)?;
         if new == current {
@@ -279,6 +278,13 @@ fn lock_s(failures: u32) -> i64 {
             .saturating_mul(1i64 << beyond.min(10))
             .min(LOCK_MAX_S),
     }
+}
+
+/// Whether an account is locked. A lock that ends later than any we give is of a clock that was set back since.
+fn is_locked(credentials: &Credentials, now: UtcTime) -> bool {
+    credentials
+        .locked_until
+        .is_some_and(|until| until > now && until <= now.plus_s(LOCK_MAX_S))
 }
 
 /// Who somebody is, as the API shows it.
@@ -427,10 +433,10 @@ mod tests {
         let w = world().await;
         for _ in 0..FAILURES_FREE {
             let wrong = w.log_in("ann", "wrong").await;
-            assert!(matches!(wrong, Err(Refused::Credentials)));
+            assert!(matches!(wrong, Err(Refused::Credentials(_))));
         }
         let locked = w.log_in("ann", PASSWORD).await;
-        assert!(matches!(locked, Err(Refused::Credentials)));
+        assert!(matches!(locked, Err(Refused::Credentials(_))));
         w.clock.advance_ms(LOCK_FIRST_S * 1000);
         w.log_in("ann", PASSWORD).await.unwrap();
         assert_eq!(
@@ -475,7 +481,7 @@ mod tests {
         let new = "better horse battery";
         assert!(matches!(
             change("wrong", new).await,
-            Err(Refused::Credentials)
+            Err(Refused::Credentials(_))
         ));
         assert!(matches!(
             change(PASSWORD, "short").await,

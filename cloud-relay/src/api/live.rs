@@ -9,7 +9,7 @@ use wire::tunnel::Permission;
 
 use super::proxy::{self, Errand};
 use super::visitor::not_there;
-use super::{ApiResult, App, Path, Visitor};
+use super::{ApiError, ApiResult, App, Path, Visitor};
 use crate::audit::Access;
 
 /// Starts live view of a camera, or joins it; the answer says where it plays.
@@ -21,7 +21,8 @@ pub async fn hls(
     Path(id): Path<CameraId>,
     request: Request,
 ) -> ApiResult<Response> {
-    carry(&app, &visitor, id, Access::Live, request).await
+    let path = format!("cameras/{id}/stream/hls");
+    carry(&app, &visitor, id, Access::Live, path, request).await
 }
 
 /// A still picture of a camera.
@@ -33,7 +34,8 @@ pub async fn snapshot(
     Path(id): Path<CameraId>,
     request: Request,
 ) -> ApiResult<Response> {
-    carry(&app, &visitor, id, Access::Snapshot, request).await
+    let path = format!("cameras/{id}/snapshot");
+    carry(&app, &visitor, id, Access::Snapshot, path, request).await
 }
 
 /// Playlist and segments of live view.
@@ -43,10 +45,17 @@ pub async fn snapshot(
 pub async fn file(
     State(app): State<App>,
     visitor: Visitor,
-    Path((id, _file)): Path<(CameraId, String)>,
+    Path((id, file)): Path<(CameraId, String)>,
     request: Request,
 ) -> ApiResult<Response> {
-    carry(&app, &visitor, id, Access::Live, request).await
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    if file.starts_with('.') || !file.bytes().all(is_name) {
+        return Err(ApiError::invalid(
+            "This is no name of a live playlist or segment.",
+        ));
+    }
+    let path = format!("live/{id}/{file}");
+    carry(&app, &visitor, id, Access::Live, path, request).await
 }
 
 /// Playlist of what is held of a camera between two instants (`from`, `to`).
@@ -63,15 +72,17 @@ pub async fn playback(
     Path(id): Path<CameraId>,
     request: Request,
 ) -> ApiResult<Response> {
-    carry(&app, &visitor, id, Access::Playback, request).await
+    let path = format!("playback/{id}/index.m3u8");
+    carry(&app, &visitor, id, Access::Playback, path, request).await
 }
 
-/// Paths are the same at the appliance.
+/// Paths are the same at the appliance. They are made from what was read of them, never passed on as they came.
 async fn carry(
     app: &App,
     visitor: &Visitor,
     camera: CameraId,
     access: Access,
+    path: String,
     request: Request,
 ) -> ApiResult<Response> {
     let at = app
@@ -82,7 +93,7 @@ async fn carry(
     visitor.require(Permission::View, &at, ErrorCode::CameraNotFound)?;
     let errand = Errand {
         at,
-        target: proxy::same_target(&request),
+        target: format!("/api/v1/{path}{}", proxy::query(&request)),
         footage: Some((access, camera.to_string())),
         note: None,
     };

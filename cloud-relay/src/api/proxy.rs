@@ -70,7 +70,7 @@ pub struct Errand {
     pub at: Located,
     /// Path and query at the appliance.
     pub target: String,
-    /// The access to footage that this is, and to what: audited before the first byte.
+    /// The access to footage that this is, and to what: audited before the first byte is passed on.
     pub footage: Option<(Access, String)>,
     /// The change that this is: audited with its outcome.
     pub note: Option<Note>,
@@ -85,14 +85,12 @@ pub struct Note {
     pub subject: String,
 }
 
-/// Path and query as they came.
-pub fn same_target(request: &Request) -> String {
-    let uri = request.uri();
-    // Nested routers see a shortened path; the original is what the appliance serves too.
-    let original = request.extensions().get::<axum::extract::OriginalUri>();
-    let uri = original.map_or(uri, |original| &original.0);
-    uri.path_and_query()
-        .map_or_else(|| "/".into(), |p| p.as_str().to_owned())
+/// The query as it came, with its question mark.
+pub fn query(request: &Request) -> String {
+    request
+        .uri()
+        .query()
+        .map_or_else(String::new, |query| format!("?{query}"))
 }
 
 /// Carries it.
@@ -102,26 +100,28 @@ pub async fn carry(
     errand: Errand,
     request: Request,
 ) -> ApiResult<Response> {
-    let meter = match errand.footage {
-        Some((access, ref subject)) => Some(
-            app.audit
-                .access(
-                    visitor.actor(),
-                    errand.at.organisation,
-                    errand.at.site,
-                    access,
-                    subject.clone(),
-                )
-                .await?,
-        ),
-        None => None,
+    let mut outcome = exchange(app, visitor, &errand, request).await;
+    let status = match &outcome {
+        Ok(response) => response.status(),
+        Err(error) => error.status(),
     };
-    let outcome = exchange(app, visitor, &errand, request, meter).await;
+    if let Some((access, subject)) = errand.footage {
+        // A part, or nothing new, is as good as the whole.
+        let ok = status.is_success() || status == StatusCode::NOT_MODIFIED;
+        let meter = app
+            .audit
+            .access(
+                visitor.actor(),
+                errand.at.organisation,
+                errand.at.site,
+                access,
+                subject,
+                if ok { 200 } else { status.as_u16() },
+            )
+            .await?;
+        outcome = outcome.map(|response| response.map(|body| Body::new(Metered { body, meter })));
+    }
     if let Some(note) = errand.note {
-        let status = match &outcome {
-            Ok(response) => response.status(),
-            Err(error) => error.status(),
-        };
         let whose = Some((errand.at.organisation, Some(errand.at.site)));
         app.audit
             .note(
@@ -141,7 +141,6 @@ async fn exchange(
     visitor: &Visitor,
     errand: &Errand,
     request: Request,
-    meter: Option<Meter>,
 ) -> ApiResult<Response> {
     let Some(appliance) = &errand.at.appliance else {
         return Err(ApiError::new(
@@ -185,7 +184,7 @@ async fn exchange(
                 }
             }
         })?;
-    incoming(answer, meter).await
+    incoming(answer).await
 }
 
 fn offline(message: &str) -> ApiError {
@@ -215,13 +214,12 @@ fn outgoing(
     Ok(onward)
 }
 
-async fn incoming(answer: http::Response<Body>, meter: Option<Meter>) -> ApiResult<Response> {
+async fn incoming(answer: http::Response<Body>) -> ApiResult<Response> {
     let (parts, body) = answer.into_parts();
     if parts.status == StatusCode::UNAUTHORIZED {
         // Not the visitor's login is wrong, but our word to the appliance: told as it is, a page would log out.
         return Err(refused_us(body).await);
     }
-    let body = Body::new(Metered { body, meter });
     let mut response = (parts.status, body).into_response();
     copy(&ANSWER_HEADERS, &parts.headers, response.headers_mut());
     if !parts.headers.contains_key(header::CONTENT_TYPE) {
@@ -264,7 +262,7 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
 /// A body whose bytes are counted as they are handed to the viewer's connection.
 struct Metered {
     body: Body,
-    meter: Option<Meter>,
+    meter: Meter,
 }
 
 impl HttpBody for Metered {
@@ -276,10 +274,10 @@ impl HttpBody for Metered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let (Some(Ok(frame)), Some(meter)) = (&frame, &self.meter)
+        if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            meter.add(data.len() as u64);
+            self.meter.add(data.len() as u64);
         }
         Poll::Ready(frame)
     }

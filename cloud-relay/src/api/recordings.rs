@@ -15,6 +15,7 @@ use super::visitor::not_there;
 use super::{ApiError, ApiResult, App, Path, Query, Visitor, page};
 use crate::audit::Access;
 use crate::store::recordings::{Order, RecordingCursor, RecordingFilter};
+use crate::store::sites::Located;
 
 /// Query of `GET /recordings`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -95,12 +96,17 @@ pub async fn delete(
     Path(id): Path<RecordingId>,
     request: Request,
 ) -> ApiResult<Response> {
+    let at = locate(&app, &visitor, id, Permission::Manage).await?;
+    let note = Note {
+        action: "recording.delete",
+        subject: id.to_string(),
+    };
     change(
         &app,
         &visitor,
-        id,
-        Permission::Manage,
-        "recording.delete",
+        at,
+        format!("recordings/{id}"),
+        note,
         request,
     )
     .await
@@ -115,12 +121,17 @@ pub async fn lock(
     Path(id): Path<RecordingId>,
     request: Request,
 ) -> ApiResult<Response> {
+    let at = locate(&app, &visitor, id, Permission::Operate).await?;
+    let note = Note {
+        action: "recording.lock",
+        subject: id.to_string(),
+    };
     change(
         &app,
         &visitor,
-        id,
-        Permission::Operate,
-        "recording.lock",
+        at,
+        format!("recordings/{id}/lock"),
+        note,
         request,
     )
     .await
@@ -135,15 +146,9 @@ pub async fn download(
     Path(id): Path<RecordingId>,
     request: Request,
 ) -> ApiResult<Response> {
-    footage(
-        &app,
-        &visitor,
-        id,
-        Permission::Download,
-        Access::Download,
-        request,
-    )
-    .await
+    let at = locate(&app, &visitor, id, Permission::Download).await?;
+    let path = format!("recordings/{id}/download");
+    footage(&app, &visitor, at, path, (Access::Download, id), request).await
 }
 
 /// The file for a player, which asks for ranges of it.
@@ -155,28 +160,22 @@ pub async fn media(
     Path(id): Path<RecordingId>,
     request: Request,
 ) -> ApiResult<Response> {
-    footage(
-        &app,
-        &visitor,
-        id,
-        Permission::View,
-        Access::Playback,
-        request,
-    )
-    .await
+    let at = locate(&app, &visitor, id, Permission::View).await?;
+    let path = format!("recordings/{id}/media");
+    footage(&app, &visitor, at, path, (Access::Playback, id), request).await
 }
 
 async fn footage(
     app: &App,
     visitor: &Visitor,
-    id: RecordingId,
-    permission: Permission,
-    access: Access,
+    at: Located,
+    path: String,
+    (access, id): (Access, RecordingId),
     request: Request,
 ) -> ApiResult<Response> {
     let errand = Errand {
-        at: locate(app, visitor, id, permission).await?,
-        target: proxy::same_target(&request),
+        at,
+        target: format!("/api/v1/{path}{}", proxy::query(&request)),
         footage: Some((access, id.to_string())),
         note: None,
     };
@@ -186,19 +185,16 @@ async fn footage(
 async fn change(
     app: &App,
     visitor: &Visitor,
-    id: RecordingId,
-    permission: Permission,
-    action: &'static str,
+    at: Located,
+    path: String,
+    note: Note,
     request: Request,
 ) -> ApiResult<Response> {
     let errand = Errand {
-        at: locate(app, visitor, id, permission).await?,
-        target: proxy::same_target(&request),
+        at,
+        target: format!("/api/v1/{path}"),
         footage: None,
-        note: Some(Note {
-            action,
-            subject: id.to_string(),
-        }),
+        note: Some(note),
     };
     proxy::carry(app, visitor, errand, request).await
 }
@@ -208,7 +204,7 @@ async fn locate(
     visitor: &Visitor,
     id: RecordingId,
     permission: Permission,
-) -> ApiResult<crate::store::sites::Located> {
+) -> ApiResult<Located> {
     let at = app
         .store
         .locate_recording(visitor.scope(), id)

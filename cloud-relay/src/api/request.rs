@@ -35,6 +35,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: 
 pub async fn handle(mut request: Request, next: Next) -> Response {
     let id = RequestId(MessageId::new().to_string());
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    let is_public = is_public_host(request.headers().get(header::HOST));
     request.extensions_mut().insert(id.clone());
     // Never the query: signed links carry their signature there.
     let span = tracing::info_span!("request", request.id = %id.0, http.method = %method, http.path = uri.path());
@@ -42,10 +43,18 @@ pub async fn handle(mut request: Request, next: Next) -> Response {
         let response = next.run(request).await;
         let response = in_our_shape(response, &id, &method, &uri).await;
         tracing::debug!(http.status = response.status().as_u16(), "Answered");
-        with_headers(response, &id)
+        with_headers(response, &id, is_public)
     }
     .instrument(span)
     .await
+}
+
+/// Browsers remember "HTTPS only" for a host name with all its ports. On `localhost` that would shut people out of
+/// everything else on their own machine, an agent's page among it.
+fn is_public_host(host: Option<&HeaderValue>) -> bool {
+    let name = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = name.rsplit_once(':').map_or(name, |(name, _)| name);
+    !name.is_empty() && name != "localhost" && !name.ends_with(".localhost")
 }
 
 /// Writes the body of a failure.
@@ -110,7 +119,7 @@ fn shortened(path: &str) -> String {
     path.chars().take(200).collect()
 }
 
-fn with_headers(mut response: Response, id: &RequestId) -> Response {
+fn with_headers(mut response: Response, id: &RequestId, is_public: bool) -> Response {
     let is_page = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -128,10 +137,12 @@ fn with_headers(mut response: Response, id: &RequestId) -> Response {
         HeaderValue::from_static("same-origin"),
     );
     // Two years, as the preload lists ask for; a browser heeds it only once it trusts our certificate.
-    headers.insert(
-        header::STRICT_TRANSPORT_SECURITY,
-        HeaderValue::from_static("max-age=63072000"),
-    );
+    if is_public {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=63072000"),
+        );
+    }
     if is_page {
         headers.insert(
             header::CONTENT_SECURITY_POLICY,

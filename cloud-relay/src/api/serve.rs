@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use base::places::Places;
+use base::rate_limit::subscriber;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
@@ -39,6 +41,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
     let places = Arc::new(Semaphore::new(limits.connections_max));
+    let addresses = Places::new(limits.connections_per_address_max);
     let acceptor = TlsAcceptor::from(tls);
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
@@ -56,8 +59,11 @@ pub async fn run(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            tracing::warn!(peer.address = %peer.0, "Too many web connections; this one was closed");
+        let (Ok(place), Some(own_place)) = (
+            places.clone().try_acquire_owned(),
+            addresses.take(subscriber(peer.0.ip())),
+        ) else {
+            tracing::warn!(peer.address = %peer.0, "Too many web connections, of this address or in all; this one was closed");
             continue;
         };
         let (acceptor, router) = (acceptor.clone(), router.clone());
@@ -73,7 +79,7 @@ pub async fn run(
                 () = served => {}
                 () = abort.cancelled() => {}
             }
-            drop(place);
+            drop((place, own_place));
         });
     }
     drop(listener);

@@ -11,7 +11,8 @@ use super::request::RequestId;
 use super::visitor::Peer;
 use super::{ApiError, ApiResult, App, JsonBody, Visitor, cookies};
 use crate::audit::Actor;
-use crate::identity::{self, Login, REFRESH_LIFETIME_S, Refused};
+use crate::identity::{self, REFRESH_LIFETIME_S, Refused};
+use crate::store::people::Person;
 
 /// Logs in. After a few wrong passwords an account is locked for some minutes; the answer does not tell.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", security(()), request_body = LoginRequest,
@@ -36,17 +37,30 @@ pub async fn login(
         Ok(login) => {
             actor.person = Some(login.person.id);
             actor.username = login.person.username.clone();
-            note(&app, actor, Some(&login), "session.login", StatusCode::OK).await?;
+            note(
+                &app,
+                actor,
+                Some(&login.person),
+                "session.login",
+                StatusCode::OK,
+            )
+            .await?;
             with_cookies(login.response)
         }
-        Err(refused) => {
-            let error = refusal(refused);
-            // What is refused for its frequency alone is not written: it would fill the log.
-            if error.code == ErrorCode::AuthCredentialsInvalid {
-                note(&app, actor, None, "session.login", error.status()).await?;
-            }
+        Err(Refused::Credentials(meant)) => {
+            let error = refusal(Refused::Credentials(None));
+            note(
+                &app,
+                actor,
+                meant.as_deref(),
+                "session.login",
+                error.status(),
+            )
+            .await?;
             Err(error)
         }
+        // What is refused for its frequency alone is not written: it would fill the log.
+        Err(refused) => Err(refusal(refused)),
     }
 }
 
@@ -130,7 +144,7 @@ pub async fn password(
             note_own(&app, &visitor, "person.password", StatusCode::NO_CONTENT).await?;
             Ok(StatusCode::NO_CONTENT)
         }
-        Err(Refused::Credentials) => {
+        Err(Refused::Credentials(_)) => {
             note_own(&app, &visitor, "person.password", StatusCode::UNAUTHORIZED).await?;
             Err(ApiError::new(
                 ErrorCode::AuthCredentialsInvalid,
@@ -144,12 +158,12 @@ pub async fn password(
 async fn note(
     app: &App,
     actor: Actor,
-    login: Option<&Login>,
+    person: Option<&Person>,
     action: &'static str,
     status: StatusCode,
 ) -> ApiResult<()> {
-    let whose = login.and_then(|it| Some((it.person.organisation?, None)));
-    let subject = login.map_or_else(String::new, |it| it.person.id.to_string());
+    let whose = person.and_then(|it| Some((it.organisation?, None)));
+    let subject = person.map_or_else(String::new, |it| it.id.to_string());
     Ok(app
         .audit
         .note(actor, whose, action, subject, status.as_u16())
@@ -184,7 +198,7 @@ fn with_cookies(answer: LoginResponse) -> ApiResult<Response> {
 
 fn refusal(refused: Refused) -> ApiError {
     match refused {
-        Refused::Credentials => ApiError::new(
+        Refused::Credentials(_) => ApiError::new(
             ErrorCode::AuthCredentialsInvalid,
             "The user name or the password is wrong. After five wrong passwords an account is locked for some minutes.",
         ),

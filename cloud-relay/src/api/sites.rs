@@ -102,10 +102,7 @@ async fn pass_on(
         )
     })?;
     visitor.require(permission, &at, ErrorCode::SiteNotFound)?;
-    let query = request
-        .uri()
-        .query()
-        .map_or_else(String::new, |q| format!("?{q}"));
+    let query = proxy::query(&request);
     let note = (!request.method().is_safe()).then(|| Note {
         action: "site.change",
         subject: format!("{} {path}", request.method()),

@@ -211,6 +211,11 @@ async fn live_and_playback_are_asked_of_the_cameras_appliance() {
         let asked = log.lock().unwrap().remove(0);
         assert_eq!(asked.uri.path_and_query().unwrap().as_str(), path);
     }
+    for bad in ["..%2f..%2fsystem", ".hidden", "a%20b"] {
+        let path = format!("/api/v1/live/{camera}/{bad}");
+        let refused = s.world.get(&s.operator, &path).await;
+        assert_eq!(refused.code(), ErrorCode::ValidationFailed);
+    }
     let actions: Vec<_> = s
         .audit()
         .await
@@ -269,6 +274,7 @@ async fn a_site_that_is_not_there_says_so() {
     let answer = s.world.get(&s.operator, &path).await;
     assert_eq!(answer.code(), ErrorCode::SiteOffline);
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(s.audit().await[0]["status"], 503);
     // Listed all the same.
     let one = format!("/api/v1/recordings/{}", s.recording);
     assert_eq!(

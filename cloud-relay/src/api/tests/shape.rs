@@ -127,7 +127,10 @@ async fn a_panic_is_an_internal_error_that_tells_nothing() {
 #[tokio::test]
 async fn answers_keep_browsers_honest() {
     let world = World::new().await;
-    let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+    let get = |path: &str| {
+        let request = Request::get(path).header(header::HOST, "relay.example.org:8443");
+        request.body(Body::empty()).unwrap()
+    };
     for path in ["/", "/recordings", "/health", "/api/v1/sites"] {
         let answer = world.ask(get(path)).await;
         assert_eq!(answer.headers["x-content-type-options"], "nosniff");
@@ -139,6 +142,9 @@ async fn answers_keep_browsers_honest() {
         let cache = if html { "no-cache" } else { "no-store" };
         assert_eq!(answer.headers["cache-control"], cache, "{path}");
     }
+    let own = Request::get("/health").header(header::HOST, "localhost:8443");
+    let own = world.ask(own.body(Body::empty()).unwrap()).await;
+    assert!(!own.headers.contains_key("strict-transport-security"));
 }
 
 #[tokio::test]
