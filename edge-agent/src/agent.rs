@@ -1,7 +1,9 @@
 //! Wires everything in one readable list; starts, watches and joins the tasks; drains in order.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use base::clock::Clock;
@@ -15,6 +17,7 @@ use crate::config::Config;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
 use crate::secrets::Secrets;
+use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
 
 /// Why the agent stopped although nobody asked it to.
@@ -53,19 +56,37 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     // Who we are, and what opens the stored passwords.
     let identity = Identity::open(&state.identity_key())?;
     tracing::info!(appliance = %identity.appliance, version = env!("CARGO_PKG_VERSION"), "Starting");
-    let secrets = Secrets::open(&state.secrets_key())?;
+    let secrets = Arc::new(Secrets::open(&state.secrets_key())?);
     // What is known, and where footage lies.
     let catalog = Catalog::open(&state.catalog(), clock)?;
     catalog.set_appliance(&identity.appliance).await?;
     let volumes = catalog.open_volumes(&config.volume).await?;
+    // One worker process and one login for each recorder.
+    let sdk = Arc::new(config.sdk.clone());
+    let sessions = Sessions::new(catalog.clone(), secrets.clone(), sdk.clone());
+    let (sdk_problem, sdk_problem_rx) = watch::channel(None);
     let (_membership, membership_rx) = watch::channel(None);
+    let (_claim, claim_rx) = watch::channel(wire::resource::Claim {
+        state: wire::resource::ClaimState::NoRelay,
+        code: None,
+        code_expires_at: None,
+        relay_url: None,
+        connected: false,
+        site_name: None,
+        failure: None,
+    });
+    let (relay, _relay_rx) = watch::channel(None);
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
         appliance: identity.appliance.clone(),
         catalog: catalog.clone(),
         volumes: volumes.clone(),
         secrets,
+        sessions: sessions.clone(),
         membership: membership_rx,
+        claim: claim_rx,
+        relay,
+        sdk_problem: sdk_problem_rx,
         backfill_days: 30,
         ready: ready_rx,
         stopping: tasks.stop_of(Floor::Door),
@@ -79,7 +100,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let door = tasks.stop_of(Floor::Door);
     tasks.spawn(Floor::Door, "lan-api", async move {
         api::serve::serve_lan(listener, router, door).await;
-        Ok::<_, std::convert::Infallible>(())
+        Ok::<_, Infallible>(())
     });
     announce(&state.address_file(), bound)?;
 
@@ -92,6 +113,16 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         staging.swept = finished.swept.len(),
         "Start-up check done"
     );
+    let recorders = tasks.stop_of(Floor::Recorders);
+    tasks.spawn(
+        Floor::Recorders,
+        "sessions",
+        sessions.run(recorders.clone()),
+    );
+    tasks.spawn(Floor::Recorders, "sdk-library", async move {
+        watch_library(sdk, sdk_problem, recorders).await;
+        Ok::<_, Infallible>(())
+    });
     ready.send_replace(true);
     watchdog::ready();
     Ok(())

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::footage::volume::VolumeConfig;
+use crate::recorder::config::SdkConfig;
 
 /// Where the file lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
@@ -25,6 +26,8 @@ pub struct Config {
     pub volume: Vec<VolumeConfig>,
     /// What is kept of it, and for how long.
     pub retention: crate::evict::RetentionConfig,
+    /// The vendor's library and its workers.
+    pub sdk: SdkConfig,
 }
 
 /// `[state]`.
@@ -122,6 +125,9 @@ impl Config {
         if config.volume.is_empty() {
             let folder = config.state.folder.join("footage");
             config.volume.push(VolumeConfig::new("main", folder));
+        }
+        if config.sdk.work_dir.as_os_str().is_empty() {
+            config.sdk.work_dir = config.state.folder.join("run/workers");
         }
         config.check().map_err(|message| ConfigError::Value {
             path: path.to_owned(),

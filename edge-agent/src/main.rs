@@ -24,6 +24,7 @@ mod report;
 #[allow(unsafe_code)] // the one place: the vendor's library, inside the worker process
 mod sdk;
 mod secrets;
+mod sessions;
 mod tasks;
 mod uplink;
 mod verify;

@@ -13,6 +13,8 @@ use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
 use wire::time::UtcTime;
 
 use crate::catalog::CatalogError;
+use crate::recorder::driver::{FailureKind, RecorderError};
+use crate::sessions::CannotLogIn;
 
 /// The answer of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -149,6 +151,27 @@ impl From<CatalogError> for ApiError {
             | CatalogError::Keep(_) => return Self::internal(error),
         };
         Self::new(code, sentence(&error))
+    }
+}
+
+impl From<RecorderError> for ApiError {
+    fn from(error: RecorderError) -> Self {
+        let code = match error.kind {
+            FailureKind::SourceGone => ErrorCode::FootageGone,
+            FailureKind::Cancelled => ErrorCode::Unavailable,
+            FailureKind::Capacity => ErrorCode::StreamNodeUnavailable,
+            _ => ErrorCode::RecorderFailed,
+        };
+        Self::new(code, sentence(&error))
+    }
+}
+
+impl From<CannotLogIn> for ApiError {
+    fn from(error: CannotLogIn) -> Self {
+        match error {
+            CannotLogIn::Catalog(error) => error.into(),
+            CannotLogIn::Password(why) => Self::conflict(sentence(&why)),
+        }
     }
 }
 

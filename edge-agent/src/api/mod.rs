@@ -36,6 +36,7 @@ mod session;
 mod setup;
 mod storage;
 mod sync;
+pub mod system;
 mod ui;
 
 #[cfg(test)]
@@ -44,16 +45,19 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use wire::claim::Membership;
 use wire::ids::ApplianceId;
+use wire::resource::Claim;
 use wire::time::UtcTime;
 
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
 use crate::footage::volume::Volumes;
 use crate::secrets::Secrets;
+use crate::sessions::Sessions;
+use crate::uplink::claim::RelaySettings;
 
 pub use error::{ApiError, ApiResult};
 pub use extract::{JsonBody, Path, Query};
@@ -89,9 +93,17 @@ pub struct Parts {
     /// Where footage lies.
     pub volumes: Volumes,
     /// Seals recorders' passwords.
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
+    /// Sessions with recorders.
+    pub sessions: Sessions,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
+    /// How far the appliance has joined an organisation, as the uplink knows it.
+    pub claim: watch::Receiver<Claim>,
+    /// Tells the uplink which relay to join.
+    pub relay: watch::Sender<Option<RelaySettings>>,
+    /// What is missing of the vendor's library, in words.
+    pub sdk_problem: watch::Receiver<Option<String>>,
     /// How far back recorders are asked, in days, where nobody says.
     pub backfill_days: u32,
     /// Whether start-up is over.
@@ -103,12 +115,27 @@ pub struct Parts {
 }
 
 /// What the API keeps for itself while it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Own {
+    /// When the API began.
+    started: std::time::Instant,
     /// Slows down who tries passwords.
     attempts: rate::Attempts,
     /// Places for open pages.
     listeners: events::Listeners,
+    /// Places for connection tests, each of which starts a worker.
+    tests: Semaphore,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self {
+            started: std::time::Instant::now(),
+            attempts: rate::Attempts::default(),
+            listeners: events::Listeners::default(),
+            tests: Semaphore::new(recorders::TESTS_MAX),
+        }
+    }
 }
 
 impl App {

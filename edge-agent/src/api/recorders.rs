@@ -5,19 +5,25 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use wire::error::ErrorCode;
 use wire::ids::RecorderId;
-use wire::resource::{Page, Recorder};
+use wire::resource::{Camera, Page, Recorder, RecorderState};
 use wire::tunnel::Permission;
 use zeroize::Zeroizing;
 
+use super::error::sentence;
 use super::{ApiError, ApiResult, App, JsonBody, Path, Principal};
-use crate::catalog::recorders::{NewRecorder, RecorderChange};
+use crate::catalog::recorders::{NewRecorder, RecorderChange, SessionNoted};
+use crate::recorder::test_connection;
 
 /// Most recorders of one appliance: each costs a worker process.
 const RECORDERS_MAX: usize = 64;
 
 /// Port of the vendor's SDK on a recorder that was not told otherwise.
 const SDK_PORT: u16 = 8000;
+
+/// Connection tests at once.
+pub(super) const TESTS_MAX: usize = 4;
 
 /// Longest name that is kept.
 const NAME_CHARS_MAX: usize = 100;
@@ -146,6 +152,100 @@ pub async fn remove(
     app.catalog.remove_recorder(id).await?;
     tracing::info!(recorder.id = %id, person = %who.username, "A recorder was removed");
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// One step of a connection test.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TestStep {
+    /// `library`, `address`, `port`, `login`, `channels` or `search`.
+    name: &'static str,
+    /// Whether it went well.
+    ok: bool,
+    /// What was found, or what went wrong and what to do.
+    message: String,
+}
+
+/// Answer to `POST /recorders/{id}/test`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RecorderTest {
+    /// Whether every step went well.
+    ok: bool,
+    /// The steps in order; the first that fails is the last.
+    steps: Vec<TestStep>,
+}
+
+/// Tests the connection to a recorder step by step and explains what fails. Once the login works, the agent logs in too.
+#[utoipa::path(post, path = "/recorders/{id}/test", tag = "recorders", params(("id" = RecorderId, Path)),
+    responses((status = 200, body = RecorderTest)))]
+pub async fn test(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<RecorderId>,
+) -> ApiResult<Json<RecorderTest>> {
+    who.require(Permission::Manage)?;
+    let recorder = app.catalog.recorder(id).await?;
+    let _place = app.own.tests.try_acquire().map_err(|_| {
+        ApiError::new(
+            ErrorCode::ConcurrentLimitExceeded,
+            "Several recorders are being tested already. Wait for one of the tests to end.",
+        )
+        .retry_after(10)
+    })?;
+    let account = app.sessions.account(&recorder).await?;
+    let steps: Vec<TestStep> = test_connection(&account, app.sessions.config())
+        .await
+        .into_iter()
+        .map(|step| TestStep {
+            name: step.name,
+            ok: step.ok,
+            message: sentence(&step.message),
+        })
+        .collect();
+    // Only what has just been proven: a second attempt with a wrong password would bring the account nearer to its lock.
+    if recorder.enabled && steps.iter().any(|step| step.ok && step.name == "login") {
+        app.sessions.try_now(id).await?;
+    }
+    Ok(Json(RecorderTest {
+        ok: steps.iter().all(|step| step.ok),
+        steps,
+    }))
+}
+
+/// Takes over the recorder's channels as cameras, now. They appear by themselves whenever the agent logs in.
+#[utoipa::path(post, path = "/recorders/{id}/import", tag = "recorders", params(("id" = RecorderId, Path)),
+    responses((status = 200, body = Page<Camera>)))]
+pub async fn import(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<RecorderId>,
+) -> ApiResult<Json<Page<Camera>>> {
+    who.require(Permission::Manage)?;
+    let recorder = app.catalog.recorder(id).await?;
+    if !recorder.enabled {
+        return Err(ApiError::conflict(
+            "The recorder is switched off. Switch it on first.",
+        ));
+    }
+    let session = app.sessions.session(id).await?;
+    let noted = app
+        .catalog
+        .note_session(
+            id,
+            RecorderState::Online,
+            None,
+            app.now(),
+            Some(session.identity()),
+        )
+        .await?;
+    if let SessionNoted::WrongDevice(reason) = noted {
+        return Err(ApiError::conflict(sentence(&reason)));
+    }
+    let mut cameras = app.catalog.cameras().await?;
+    cameras.retain(|camera| camera.recorder_id == id);
+    Ok(Json(Page {
+        items: cameras,
+        next_cursor: None,
+    }))
 }
 
 impl RecorderInput {

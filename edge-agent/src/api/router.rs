@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::{
     App, cameras, events, health, openapi, recorders, recordings, reports, request, session, setup,
-    storage, sync, ui,
+    storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -38,6 +38,8 @@ fn v1() -> OpenApiRouter<App> {
             recorders::change,
             recorders::remove
         ))
+        .routes(routes!(recorders::test))
+        .routes(routes!(recorders::import))
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::get, cameras::change))
         // Footage
@@ -47,6 +49,8 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(sync::list, sync::start))
         .routes(routes!(sync::get, sync::cancel))
         // The appliance
+        .routes(routes!(system::get))
+        .routes(routes!(system::set_relay))
         .routes(routes!(storage::get))
         .routes(routes!(events::stream))
         // The relay alone

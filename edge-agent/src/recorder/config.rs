@@ -13,8 +13,9 @@ use super::worker_protocol::{Configure, PROTOCOL};
 #[serde(default, deny_unknown_fields)]
 pub struct SdkConfig {
     /// Folder with `libhcnetsdk.so` and what belongs to it. It is never bundled: the installer copies it there.
+    #[serde(rename = "folder")]
     pub sdk_folder: PathBuf,
-    /// Folder for the workers' own empty working folders; made when it is not there.
+    /// Folder for the workers' own empty working folders; made when it is not there. Empty: one in the state folder.
     pub work_dir: PathBuf,
     /// How long a connection may take, in seconds.
     pub connect_timeout_s: u32,
@@ -41,7 +42,7 @@ impl Default for SdkConfig {
     fn default() -> Self {
         Self {
             sdk_folder: "/var/lib/holdfast/sdk".into(),
-            work_dir: "/run/holdfast/workers".into(),
+            work_dir: PathBuf::new(),
             connect_timeout_s: 3,
             answer_timeout_s: 10,
             search_timeout_s: 60,
@@ -108,8 +109,7 @@ mod tests {
             toml::from_str::<SdkConfig>("").unwrap(),
             SdkConfig::default()
         );
-        let config: SdkConfig =
-            toml::from_str("sdk_folder = '/opt/sdk'\nstall_timeout_s = 5").unwrap();
+        let config: SdkConfig = toml::from_str("folder = '/opt/sdk'\nstall_timeout_s = 5").unwrap();
         assert_eq!(config.configure().stall_timeout_ms, 5_000);
         assert!(toml::from_str::<SdkConfig>("sdk_dir = '/opt/sdk'").is_err());
     }

@@ -70,6 +70,19 @@ pub async fn examine(
     examination
 }
 
+/// What is missing of the vendor's library, in words; none when a worker can use it.
+pub async fn library_problem(config: &SdkConfig) -> Option<String> {
+    let folder = format!("test-{}", uuid::Uuid::new_v4());
+    match Worker::start(config, &folder, "the library").await {
+        Ok(worker) => {
+            let problem = worker.hello().problem.clone();
+            worker.close().await;
+            problem
+        }
+        Err(error) => Some(error.message),
+    }
+}
+
 async fn examine_steps(
     address: &str,
     port: u16,

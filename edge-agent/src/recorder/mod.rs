@@ -10,6 +10,4 @@ mod worker_log;
 mod worker_process;
 pub mod worker_protocol;
 
-pub use connection_test::{Examination, examine};
-#[allow(unused_imports, reason = "for the API's connection test")]
-pub use connection_test::{TestStep, test_connection};
+pub use connection_test::{Examination, examine, library_problem, test_connection};

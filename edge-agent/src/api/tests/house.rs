@@ -1,6 +1,7 @@
 //! What the tests live in: a catalog, the router, and somebody who asks.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use axum::Router;
@@ -15,12 +16,14 @@ use tower::ServiceExt;
 use wire::claim::Membership;
 use wire::error::{ErrorCode, ErrorResponse};
 use wire::ids::ApplianceId;
-use wire::resource::LoginResponse;
+use wire::resource::{Claim, ClaimState, LoginResponse};
 
 use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
+use crate::recorder::config::SdkConfig;
 use crate::secrets::Secrets;
+use crate::sessions::Sessions;
 
 /// A password that may be set.
 pub const PASSWORD: &str = "correct horse battery";
@@ -83,12 +86,32 @@ impl House {
         let below = crate::catalog::testing::House::new().await;
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
+        let secrets = Arc::new(Secrets::open(&below.path().join("secrets.key")).unwrap());
+        let sdk = SdkConfig {
+            sdk_folder: below.path().join("no-sdk-here"),
+            work_dir: below.path().join("workers"),
+            ..SdkConfig::default()
+        };
+        let sessions = Sessions::new(below.catalog.clone(), secrets.clone(), Arc::new(sdk));
+        let claim = Claim {
+            state: ClaimState::Waiting,
+            code: Some("ABCD-1234".into()),
+            code_expires_at: Some(below.catalog.now()),
+            relay_url: Some("https://relay.example".into()),
+            connected: false,
+            site_name: None,
+            failure: None,
+        };
         let app = App::new(Parts {
             appliance: ApplianceId::from_spki(b"this box"),
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
-            secrets: Secrets::open(&below.path().join("secrets.key")).unwrap(),
+            secrets,
+            sessions,
             membership: membership_rx,
+            claim: watch::channel(claim).1,
+            relay: watch::channel(None).0,
+            sdk_problem: watch::channel(None).1,
             backfill_days: 30,
             ready: ready_rx,
             stopping: CancellationToken::new(),

@@ -1,0 +1,337 @@
+//! The sessions with all recorders: one for each that is switched on, as the catalog has them.
+//!
+//! Nobody tells this part what to do: it follows the catalog's changes, so that a recorder that was added, changed or
+//! removed by whatever way ends up with the session it should have. What a session finds out goes back into the
+//! catalog, which also says whether the device that answers is the one that was meant.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wire::ids::RecorderId;
+use wire::resource::{Recorder, RecorderState};
+
+use crate::catalog::recorders::SessionNoted;
+use crate::catalog::{Catalog, CatalogError, ChangeKind};
+use crate::recorder::config::SdkConfig;
+use crate::recorder::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use crate::recorder::library_problem;
+use crate::recorder::session::{SessionHandle, SessionStatus};
+use crate::secrets::Secrets;
+
+/// How long somebody who asks for an attempt waits for its outcome.
+const OUTCOME_WAIT: Duration = Duration::from_secs(5);
+
+/// The sessions. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    catalog: Catalog,
+    secrets: Arc<Secrets>,
+    config: Arc<SdkConfig>,
+    running: Mutex<HashMap<RecorderId, Running>>,
+}
+
+/// The session of one recorder.
+#[derive(Debug)]
+struct Running {
+    settings: Settings,
+    /// None: the catalog did not accept the device, or the password cannot be opened; nothing is tried until the
+    /// settings change or a person asks.
+    handle: Option<SessionHandle>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What a session was started with: when it differs, another one is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Settings {
+    address: String,
+    port: u16,
+    username: String,
+    password_sealed: Vec<u8>,
+}
+
+impl Sessions {
+    /// None runs yet.
+    pub fn new(catalog: Catalog, secrets: Arc<Secrets>, config: Arc<SdkConfig>) -> Self {
+        Self(Arc::new(Inner {
+            catalog,
+            secrets,
+            config,
+            running: Mutex::default(),
+        }))
+    }
+
+    /// How workers are started.
+    pub fn config(&self) -> &SdkConfig {
+        &self.0.config
+    }
+
+    /// The session policy of a recorder; none while it is switched off, refused or unknown.
+    pub fn handle(&self, id: RecorderId) -> Option<SessionHandle> {
+        self.locked().get(&id)?.handle.clone()
+    }
+
+    /// A session to work with, or why there is none.
+    pub async fn session(&self, id: RecorderId) -> Result<RecorderSession, RecorderError> {
+        match self.handle(id) {
+            Some(handle) => handle.session().await,
+            None => Err(RecorderError::new(
+                FailureKind::Local,
+                "the agent does not work with this recorder now: switch it on, and see what its page says",
+            )),
+        }
+    }
+
+    /// What a login at a recorder needs.
+    pub async fn account(&self, recorder: &Recorder) -> Result<RecorderAccount, CannotLogIn> {
+        let sealed = self.0.catalog.recorder_password_sealed(recorder.id).await?;
+        Ok(RecorderAccount {
+            address: recorder.address.clone(),
+            port: recorder.port,
+            username: recorder.username.clone(),
+            password: self.0.secrets.open_password(recorder.id, &sealed)?,
+        })
+    }
+
+    /// A person asks: try now, also where nothing would be tried any more. Waits a moment for what comes of it.
+    pub async fn try_now(&self, id: RecorderId) -> Result<(), CatalogError> {
+        let Some(handle) = self.handle(id) else {
+            self.end(id).await;
+            return self.follow().await;
+        };
+        let mut status = handle.status();
+        if status.borrow_and_update().state != RecorderState::Online {
+            handle.check_now();
+            // Whatever it is: it is in the status, and nobody is helped by waiting longer.
+            drop(tokio::time::timeout(OUTCOME_WAIT, status.changed()).await);
+        }
+        Ok(())
+    }
+
+    /// Keeps the sessions as the catalog has the recorders, until `stop`.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), CatalogError> {
+        let mut changes = self.0.catalog.changes();
+        self.forget_old_states().await?;
+        self.follow().await?;
+        while let Some(change) = stop.run_until_cancelled(changes.recv()).await {
+            match change {
+                Ok(change) if change.kind == ChangeKind::Recorder => self.follow().await?,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => self.follow().await?,
+                Err(RecvError::Closed) => break,
+            }
+        }
+        let ids: Vec<RecorderId> = self.locked().keys().copied().collect();
+        // Side by side: each may have to wait for a device.
+        futures_util::future::join_all(ids.into_iter().map(|id| self.end(id))).await;
+        Ok(())
+    }
+
+    /// What the last start found out says nothing about now.
+    async fn forget_old_states(&self) -> Result<(), CatalogError> {
+        for recorder in self.0.catalog.recorders().await? {
+            if recorder.enabled && recorder.state != RecorderState::Unknown {
+                let last = recorder.last_checked_at.unwrap_or(self.0.catalog.now());
+                let unknown = self.0.catalog.note_session(
+                    recorder.id,
+                    RecorderState::Unknown,
+                    None,
+                    last,
+                    None,
+                );
+                drop(unknown.await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts, replaces and ends sessions until they are what the catalog says.
+    async fn follow(&self) -> Result<(), CatalogError> {
+        let recorders = self.0.catalog.recorders().await?;
+        let wanted: HashMap<RecorderId, Recorder> = recorders
+            .into_iter()
+            .filter(|recorder| recorder.enabled)
+            .map(|recorder| (recorder.id, recorder))
+            .collect();
+        let gone: Vec<RecorderId> = self
+            .locked()
+            .keys()
+            .filter(|id| !wanted.contains_key(id))
+            .copied()
+            .collect();
+        let any_gone = !gone.is_empty();
+        for id in gone {
+            tracing::info!(recorder.id = %id, "The session with a recorder ends");
+            self.end(id).await;
+        }
+        for (id, recorder) in wanted {
+            let settings = match self.settings(&recorder).await {
+                Ok(settings) => settings,
+                // Removed a moment ago: the next change says so.
+                Err(CatalogError::NoRecorder(_)) => continue,
+                Err(error) => return Err(error),
+            };
+            let is_as_it_should_be = self.locked().get(&id).is_some_and(|running| {
+                // One device in two rows is mended by removing a row.
+                running.settings == settings && (running.handle.is_some() || !any_gone)
+            });
+            if !is_as_it_should_be {
+                self.end(id).await;
+                self.begin(recorder, settings).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settings(&self, recorder: &Recorder) -> Result<Settings, CatalogError> {
+        Ok(Settings {
+            address: recorder.address.clone(),
+            port: recorder.port,
+            username: recorder.username.clone(),
+            password_sealed: self.0.catalog.recorder_password_sealed(recorder.id).await?,
+        })
+    }
+
+    async fn begin(&self, recorder: Recorder, settings: Settings) -> Result<(), CatalogError> {
+        let id = recorder.id;
+        let stop = CancellationToken::new();
+        let mut running = Running {
+            settings,
+            handle: None,
+            stop: stop.clone(),
+            tasks: Vec::new(),
+        };
+        match self.account(&recorder).await {
+            Ok(account) => {
+                let (handle, keeper) =
+                    SessionHandle::start(id, account, self.0.config.clone(), stop.clone());
+                let noting = self.clone().note(id, handle.status(), stop);
+                running.tasks = vec![keeper, tokio::spawn(noting)];
+                running.handle = Some(handle);
+            }
+            Err(CannotLogIn::Catalog(error)) => return Err(error),
+            Err(CannotLogIn::Password(why)) => {
+                let now = self.0.catalog.now();
+                let (state, reason) = (RecorderState::Error, Some(why.to_string()));
+                let noted = self.0.catalog.note_session(id, state, reason, now, None);
+                drop(noted.await?);
+            }
+        }
+        self.locked().insert(id, running);
+        Ok(())
+    }
+
+    /// Writes down what a session finds out.
+    async fn note(
+        self,
+        id: RecorderId,
+        mut status: watch::Receiver<SessionStatus>,
+        stop: CancellationToken,
+    ) {
+        while let Some(Ok(())) = stop.run_until_cancelled(status.changed()).await {
+            let now = status.borrow_and_update().clone();
+            let identity = match now.state {
+                RecorderState::Online => now.identity.as_deref(),
+                _ => None,
+            };
+            let last_checked = now.last_checked_at.unwrap_or(self.0.catalog.now());
+            let noted = self
+                .0
+                .catalog
+                .note_session(id, now.state, now.reason, last_checked, identity)
+                .await;
+            match noted {
+                Ok(SessionNoted::Accepted) => {}
+                Ok(SessionNoted::WrongDevice(reason)) => {
+                    tracing::warn!(recorder.id = %id, reason, "A device was not accepted");
+                    if let Some(running) = self.locked().get_mut(&id) {
+                        running.handle = None;
+                    }
+                    stop.cancel();
+                }
+                // Removed a moment ago: the session is about to be ended.
+                Err(CatalogError::NoRecorder(_)) => {}
+                Err(error) => {
+                    tracing::error!(recorder.id = %id, %error, "What a session found out cannot be written down");
+                }
+            }
+        }
+    }
+
+    async fn end(&self, id: RecorderId) {
+        let Some(running) = self.locked().remove(&id) else {
+            return;
+        };
+        running.stop.cancel();
+        for task in running.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(recorder.id = %id, %error, "The session with a recorder did not end well");
+            }
+        }
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<RecorderId, Running>> {
+        self.0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Pause before a library that is not there, or not whole, is looked for again: an installer who has just copied it
+/// sees it on the page at once.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Pause where it was there: somebody may still take it away.
+const LOOK_LATER: Duration = Duration::from_secs(15 * 60);
+
+/// Keeps known what is missing of the vendor's library, until `stop`.
+pub async fn watch_library(
+    config: Arc<SdkConfig>,
+    problem: watch::Sender<Option<String>>,
+    stop: CancellationToken,
+) {
+    loop {
+        let Some(found) = stop.run_until_cancelled(library_problem(&config)).await else {
+            return;
+        };
+        let pause = match &found {
+            Some(_) => LOOK_AGAIN,
+            None => LOOK_LATER,
+        };
+        problem.send_if_modified(|known| {
+            let is_new = *known != found;
+            if let (true, Some(problem)) = (is_new, &found) {
+                tracing::warn!(problem, "The vendor's library cannot be used");
+            }
+            *known = found;
+            is_new
+        });
+        if stop
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+/// Why a login cannot even be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotLogIn {
+    /// The catalog does not answer, or knows no such recorder.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The stored password does not open.
+    #[error(transparent)]
+    Password(#[from] crate::secrets::CannotOpen),
+}
