@@ -1,4 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Pure logic only; the pages are tested in a real browser by the stories under `tests/`. */
-export default defineConfig({ test: { env: { TZ: "Europe/Berlin" }, include: ["src/**/*.test.ts"], environment: "node" } });
+/** Pure logic only; the pages are tested in a real browser by the stories. The zone is one with a summer time. */
+export default defineConfig({
+  test: { include: ["src/**/*.test.ts", "*.test.mjs"], environment: "node", env: { TZ: "Europe/Berlin" } },
+});

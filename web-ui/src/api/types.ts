@@ -1,8 +1,7 @@
 /**
  * The JSON bodies of the API, as `wire/src/resource.rs` and `wire/src/error.rs` write them.
  *
- * Pages import these names from here only. Once `npm run types` has made `agent.d.ts` and `relay.d.ts` from the OpenAPI
- * documents, each of them becomes an alias such as `components["schemas"]["Recording"]`, and nothing else changes.
+ * Pages import these names from here only; `drift.ts` holds them against the types made from the OpenAPI documents.
  */
 
 /** RFC 3339 in UTC: `2026-11-03T14:05:00Z`. */
