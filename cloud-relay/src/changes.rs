@@ -62,7 +62,6 @@ pub struct Changes(broadcast::Sender<Arc<Change>>);
 
 impl Changes {
     /// Nobody watches yet.
-    #[expect(clippy::new_without_default, reason = "made once, in the wiring")]
     pub fn new() -> Self {
         Self(broadcast::Sender::new(BACKLOG_MAX))
     }

@@ -359,6 +359,24 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_file_is_the_defaults() {
+        let documented = include_str!("../../docs/ref/relay.toml");
+        assert_eq!(parse(documented).unwrap(), Config::default());
+        // What is commented out is spelled right too.
+        for (section, keys) in [
+            ("web", "public_host certificate key"),
+            ("tunnel", "public_port"),
+        ] {
+            for key in keys.split(' ') {
+                let line = documented
+                    .lines()
+                    .find(|l| l.starts_with(&format!("# {key} = ")));
+                assert!(line.is_some(), "{section}.{key} is not documented");
+            }
+        }
+    }
+
+    #[test]
     fn sections_are_nested_and_both_brokers_can_be_had() {
         let config = parse(
             "[state]\nfolder = \"/x\"\n[web]\nlisten = \"127.0.0.1:0\"\npublic_host = \"relay.example.org\"\n\

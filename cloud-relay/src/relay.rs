@@ -213,7 +213,7 @@ fn web_certificate(
 
 /// The broker as it is configured, with what the others need to know of it.
 enum Broker {
-    Managed(Option<Managed>, Known),
+    Managed(Option<Box<Managed>>, Box<Known>),
     External(config::ExternalBroker),
 }
 
@@ -240,13 +240,13 @@ impl Broker {
             &wanted.program,
             base::child::guarded,
         )?;
-        let known = Known {
+        let known = Box::new(Known {
             address: managed.address(),
             link: managed.link(),
             health: managed.health(),
             standing: managed.standing(),
-        };
-        Ok(Self::Managed(Some(managed), known))
+        });
+        Ok(Self::Managed(Some(Box::new(managed)), known))
     }
 
     /// Where it listens.
@@ -314,7 +314,7 @@ impl Broker {
     }
 
     /// The one to run, once.
-    fn take_managed(&mut self) -> Option<Managed> {
+    fn take_managed(&mut self) -> Option<Box<Managed>> {
         match self {
             Self::Managed(managed, _) => managed.take(),
             Self::External(_) => None,

@@ -52,10 +52,11 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
             &mut item.post,
             &mut item.delete,
             &mut item.patch,
-        ] {
-            if let Some(operation) = operation {
-                complete_operation(operation);
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            complete_operation(operation);
         }
     }
     document

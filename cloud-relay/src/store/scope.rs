@@ -30,7 +30,7 @@ impl Scope {
             Self::Sites(id, sites) => {
                 let marks = vec!["?"; sites.len()].join(", ");
                 let values = std::iter::once(text(id))
-                    .chain(sites.iter().map(|site| text(site)))
+                    .chain(sites.iter().map(text))
                     .collect();
                 (
                     format!("{organisation} = ? and {site} in ({marks})"),
