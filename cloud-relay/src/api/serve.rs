@@ -158,3 +158,101 @@ async fn serve_connection(
         tracing::debug!(%error, "A web connection ended early");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::clock::Clock;
+    use rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use crate::pki::{Pki, ServerCertificate};
+
+    const NO_PATIENCE: Duration = Duration::from_secs(5);
+
+    struct Listening {
+        address: std::net::SocketAddr,
+        ca_sha256: [u8; 32],
+        stop: CancellationToken,
+        task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    }
+
+    async fn listening(limits: Web) -> Listening {
+        base::tls::install_provider();
+        let dir = tempfile::tempdir().unwrap();
+        let pki = Arc::new(Pki::open(dir.path(), Clock::system()).unwrap());
+        let names = vec!["relay.test".to_owned()];
+        let certificate = ServerCertificate::new(pki.clone(), names).unwrap();
+        let tls = Arc::new(base::tls::server(certificate, &[b"http/1.1"]).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route(
+            "/",
+            axum::routing::get(async |peer: Peer| peer.0.to_string()),
+        );
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run(listener, tls, limits, router, stop.clone()));
+        Listening {
+            address,
+            ca_sha256: pki.ca_sha256(),
+            stop,
+            task,
+        }
+    }
+
+    /// One request over a connection of its own, as an appliance that knows the CA's SHA-256 only.
+    async fn get(at: &Listening) -> std::io::Result<(String, String)> {
+        let client = base::tls::pinned_client(at.ca_sha256);
+        let stream = TcpStream::connect(at.address).await?;
+        let me = stream.local_addr()?.to_string();
+        let name = ServerName::try_from("relay.test").unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+        let mut stream = connector.connect(name, stream).await?;
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: relay.test\r\nconnection: close\r\n\r\n")
+            .await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok((answer, me))
+    }
+
+    #[tokio::test]
+    async fn a_client_that_pins_the_ca_is_served_and_seen() {
+        let at = listening(Web::default()).await;
+        let (answer, me) = get(&at).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.ends_with(&me), "{answer}");
+        let stranger = Listening {
+            ca_sha256: [0; 32],
+            ..at
+        };
+        assert!(get(&stranger).await.is_err());
+        stranger.stop.cancel();
+        let ended = tokio::time::timeout(NO_PATIENCE, stranger.task).await;
+        ended.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_address_cannot_take_every_connection() {
+        let at = listening(Web {
+            connections_per_address_max: 2,
+            ..Web::default()
+        })
+        .await;
+        let held = [
+            TcpStream::connect(at.address).await.unwrap(),
+            TcpStream::connect(at.address).await.unwrap(),
+        ];
+        assert!(get(&at).await.is_err());
+        drop(held);
+        let again = async {
+            while get(&at).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(NO_PATIENCE, again).await.unwrap();
+        at.stop.cancel();
+        let ended = tokio::time::timeout(NO_PATIENCE, at.task).await;
+        ended.unwrap().unwrap().unwrap();
+    }
+}
