@@ -363,7 +363,9 @@ mod tests {
         let documented = include_str!("../../docs/ref/relay.toml");
         assert_eq!(parse(documented).unwrap(), Config::default());
         // What is commented out is right too.
-        let (managed, external) = documented.split_once("instead of the three above.").unwrap();
+        let (managed, external) = documented
+            .split_once("instead of the three above.")
+            .unwrap();
         let full = parse(&uncommented(managed)).unwrap();
         assert!(full.web.public_host.is_some() && full.web.key.is_some());
         assert!(full.tunnel.public_port.is_some());

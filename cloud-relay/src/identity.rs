@@ -14,7 +14,6 @@ use base::password::WeakPassword;
 use base::rate_limit::{RateLimit, subscriber};
 use base::token;
 use tokio::sync::Semaphore;
-use wire::ids::{OrganisationId, UserId};
 use wire::resource::{LoginResponse, Me};
 use wire::time::UtcTime;
 
@@ -142,12 +141,12 @@ impl Identity {
             }
         };
         let session_id = uuid::Uuid::new_v4().to_string();
-        let (response, digests) = tokens(&session_id, &person, now);
+        let tokens = Tokens::new(&session_id);
         self.0
             .store
-            .log_in(person.id, session_id, digests, now)
+            .log_in(person.id, session_id, tokens.digests(now), now)
             .await?;
-        Ok(Login { response, person })
+        Ok(tokens.login(person))
     }
 
     /// The login session that an access token belongs to, if it is in force.
@@ -163,19 +162,15 @@ impl Identity {
             self.attempt(address)?;
             return Err(Refused::RefreshToken);
         };
-        // The person is known only afterwards, so the answer is completed below.
-        let (mut response, digests) = tokens(session_id, &nobody(), now);
+        let tokens = Tokens::new(session_id);
         let digest = token::sha256_hex(refresh.as_bytes());
         match self
             .0
             .store
-            .refresh_session(session_id.to_owned(), digest, digests, now)
+            .refresh_session(session_id.to_owned(), digest, tokens.digests(now), now)
             .await?
         {
-            Refreshed::Traded(person) => {
-                response.user = me(&person);
-                Ok(Login { response, person })
-            }
+            Refreshed::Traded(person) => Ok(tokens.login(person)),
             Refreshed::Unknown | Refreshed::JustSpent => {
                 self.attempt(address)?;
                 Err(Refused::RefreshToken)
@@ -298,44 +293,52 @@ pub fn me(person: &Person) -> Me {
     }
 }
 
-fn nobody() -> Person {
-    Person {
-        id: UserId(uuid::Uuid::nil()),
-        organisation: None::<OrganisationId>,
-        username: String::new(),
-        role: wire::resource::Role::Viewer,
-        must_change_password: false,
-        sites: Some(Vec::new()),
-    }
+/// The secrets of a login session.
+struct Tokens {
+    access: String,
+    refresh: String,
+    csrf: String,
 }
 
-/// A fresh set of tokens for a session, and what is kept of it.
-fn tokens(session_id: &str, person: &Person, now: UtcTime) -> (LoginResponse, TokenDigests) {
-    let access_token = token::generate();
-    let refresh_token = format!("{session_id}.{}", token::generate());
-    let csrf_token = token::generate();
-    let digest = |token: &str| token::sha256_hex(token.as_bytes());
-    let digests = TokenDigests {
-        access: digest(&access_token),
-        access_expires: now.plus_s(i64::from(ACCESS_LIFETIME_S)),
-        refresh: digest(&refresh_token),
-        refresh_expires: now.plus_s(REFRESH_LIFETIME_S),
-        csrf: digest(&csrf_token),
-    };
-    let response = LoginResponse {
-        access_token,
-        refresh_token,
-        csrf_token,
-        expires_in_s: ACCESS_LIFETIME_S,
-        user: me(person),
-    };
-    (response, digests)
+impl Tokens {
+    fn new(session_id: &str) -> Self {
+        Self {
+            access: token::generate(),
+            refresh: format!("{session_id}.{}", token::generate()),
+            csrf: token::generate(),
+        }
+    }
+
+    /// What is kept of them.
+    fn digests(&self, now: UtcTime) -> TokenDigests {
+        let digest = |token: &str| token::sha256_hex(token.as_bytes());
+        TokenDigests {
+            access: digest(&self.access),
+            access_expires: now.plus_s(i64::from(ACCESS_LIFETIME_S)),
+            refresh: digest(&self.refresh),
+            refresh_expires: now.plus_s(REFRESH_LIFETIME_S),
+            csrf: digest(&self.csrf),
+        }
+    }
+
+    /// What is handed out.
+    fn login(self, person: Person) -> Login {
+        let response = LoginResponse {
+            access_token: self.access,
+            refresh_token: self.refresh,
+            csrf_token: self.csrf,
+            expires_in_s: ACCESS_LIFETIME_S,
+            user: me(&person),
+        };
+        Login { response, person }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::people::SAME_MOMENT_S;
+    use wire::ids::UserId;
     use wire::resource::Role;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -1,6 +1,6 @@
 //! `cloud-relay`: the program far away. Parses, sets up tracing, dispatches.
 #![forbid(unsafe_code)]
-#![allow(dead_code)] // while the house is being built; goes with the wiring
+#![allow(dead_code)] // until ingest is wired
 
 mod access;
 mod api;
