@@ -184,7 +184,7 @@ export interface System {
   sdk_problem: string | null;
 }
 
-/** Body of `PUT /system/relay`. */
+/** Body of `PUT /system/relay`; an empty address means no relay. */
 export interface RelayInput {
   url: string;
   ca_sha256?: string;

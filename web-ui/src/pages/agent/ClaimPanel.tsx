@@ -139,9 +139,8 @@ function RelayForm({ claim, onDone }: { claim: Claim; onDone: () => void }) {
         label="Address of the relay"
         name="url"
         type="url"
-        required
         pattern="https://.+"
-        hint="As it stands in the browser of who runs it: https://relay.example:8443"
+        hint="As it stands in the browser of who runs it: https://relay.example:8443. Empty: no relay."
         value={url}
         onChange={(event) => setUrl(event.target.value.trim())}
       />

@@ -35,7 +35,7 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
     const input = password ? { ...rest, password } : rest;
     const saved = await save.mutateAsync({ id: kept?.id ?? null, input });
     setKept(saved);
-    const outcome = await test.mutateAsync(saved.id);
+    const outcome = await test.mutateAsync(saved);
     if (outcome.ok) {
       onDone(saved);
     }
@@ -105,6 +105,18 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
           onChange={(event) => set({ password: event.target.value })}
         />
       </div>
+      {recorder !== null && (
+        <label className="flex items-center gap-2">
+          <input
+            type="checkbox"
+            name="enabled"
+            className="size-4 accent-accent"
+            checked={draft.enabled}
+            onChange={(event) => set({ enabled: event.target.checked })}
+          />
+          Fetch footage from this recorder
+        </label>
+      )}
       <ProblemNote error={save.error ?? test.error} />
       {test.isPending && (
         <p role="status" className="flex items-center gap-2 text-soft">
@@ -134,12 +146,17 @@ export function TestResult({ test }: { test: RecorderTest }) {
             <CircleX size={18} role="img" aria-label="Failed" className="shrink-0 text-bad" />
           )}
           <span>
-            <span className="font-medium">{step.name}</span> <span className="text-soft">{step.message}</span>
+            <span className="font-medium">{stepText(step.name)}</span> <span className="text-soft">{step.message}</span>
           </span>
         </li>
       ))}
     </ol>
   );
+}
+
+/** The agent names steps in one lower-case word. */
+function stepText(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 }
 
 function draftOf(recorder: Recorder | null): RecorderInput {

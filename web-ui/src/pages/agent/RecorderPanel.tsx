@@ -92,7 +92,7 @@ function TestDialog({ recorder, onClose }: { recorder: Recorder; onClose: () => 
             look="primary"
             busy={test.isPending}
             data-testid="test-start"
-            onClick={() => test.mutate(recorder.id)}
+            onClick={() => test.mutate(recorder)}
           >
             {test.data ? "Test again" : "Begin the test"}
           </Button>

@@ -31,9 +31,9 @@ export function useDeleteRecorder() {
 export function useTestRecorder() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: async (id: string) => {
+    mutationFn: async ({ id, enabled }: Recorder) => {
       const test = await demand<RecorderTest>("POST", apiUrl(`/recorders/${id}/test`));
-      if (test.ok) {
+      if (test.ok && enabled) {
         await demand("POST", apiUrl(`/recorders/${id}/import`));
       }
       return test;
