@@ -5,6 +5,7 @@
 //! (invariant 6). It knows nothing of HTTP, MQTT or the pipeline.
 
 pub mod access;
+pub mod adopt;
 pub mod cameras;
 pub mod check;
 pub mod error;

@@ -318,6 +318,15 @@ fn new_log(w: &mut Work<'_>) -> Result<LogId, CatalogError> {
     Ok(log)
 }
 
+/// The whole catalog is told anew, if anything is told at all.
+pub(super) fn resync(w: &mut Work<'_>) -> Result<(), CatalogError> {
+    if state(w.tx)?.is_some() {
+        new_log(w)?;
+        w.effects.reported = true;
+    }
+    Ok(())
+}
+
 /// The outbox is full: see the head of this file.
 fn collapse(w: &mut Work<'_>) -> Result<(), CatalogError> {
     const NOT_RECORDINGS: &str = "json_extract(event, '$.type') not like 'recording.%'";

@@ -81,6 +81,9 @@ create table volume (
     -- Written into the volume's marker file; tells a mounted disk from an empty mount point.
     uuid         text not null unique,
     tier         text not null default 'hot' check (tier in ('hot', 'warm', 'cold')),
+    -- Footage on it came with the disk, from a catalog that is lost or from another box: it is read in from its
+    -- sidecars (S9). 0 once that is done.
+    to_adopt     integer not null default 0 check (to_adopt in (0, 1)),
     -- Completed footage on it, kept by triggers on recording.
     held_recordings integer not null default 0,
     held_bytes   integer not null default 0

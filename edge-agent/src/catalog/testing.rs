@@ -83,8 +83,12 @@ impl House {
             clock,
             dir,
         } = self;
-        let config = volumes.iter().next().unwrap().config().clone();
         drop(catalog);
+        Self::again(volumes, clock, dir).await
+    }
+
+    async fn again(volumes: Volumes, clock: Clock, dir: TempDir) -> Self {
+        let config = volumes.iter().next().unwrap().config().clone();
         // The lock goes with the last clone, which a task may still hold for a moment.
         let catalog = loop {
             match Catalog::open(&dir.path().join("catalog"), clock.clone()) {
@@ -99,6 +103,20 @@ impl House {
             clock,
             dir,
         }
+    }
+
+    /// The catalog is lost: all that is left are the disks.
+    pub async fn lose_catalog(self) -> Self {
+        let folder = self.catalog.folder().to_owned();
+        let Self {
+            catalog,
+            volumes,
+            clock,
+            dir,
+        } = self;
+        drop(catalog);
+        std::fs::rename(&folder, dir.path().join("lost")).unwrap();
+        Self::again(volumes, clock, dir).await
     }
 
     /// A recorder with this serial that was logged in to, its channels 1 to `channels`.

@@ -1,5 +1,6 @@
 //! Stages: a real catalog and files in a temporary folder, simulated time.
 
+mod adoption;
 mod devices;
 mod flow;
 mod interruption;

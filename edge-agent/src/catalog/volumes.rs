@@ -56,8 +56,13 @@ impl Catalog {
                 }
             };
             w.tx.execute(
-                "insert into volume (name, path, uuid) values (?1, ?2, ?3)",
-                params![config.name, config.path.to_string_lossy(), uuid.to_string()],
+                "insert into volume (name, path, uuid, to_adopt) values (?1, ?2, ?3, ?4)",
+                params![
+                    config.name,
+                    config.path.to_string_lossy(),
+                    uuid.to_string(),
+                    marked.is_some()
+                ],
             )?;
             Ok(Volume::new(
                 VolumeId(w.tx.last_insert_rowid()),
