@@ -5,9 +5,12 @@ pub mod config;
 mod connection_test;
 pub mod driver;
 pub mod session;
+#[cfg(test)]
+mod stories;
 pub mod worker;
 mod worker_log;
 mod worker_process;
 pub mod worker_protocol;
+mod worker_requests;
 
 pub use connection_test::{Examination, examine, library_problem, test_connection};

@@ -3,15 +3,15 @@
 //! A request that shows no sign of life for too long, a frame that is not understood, or the end of the process ends
 //! the worker: it is killed and waited for, and every request that still runs fails with the cause in words.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base::child::NoLeakChild;
@@ -20,108 +20,32 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
-use super::config::SdkConfig;
-use super::driver::{FailureKind, PartProgress, RecorderError};
+use super::config::{SdkConfig, WorkerProgram};
+use super::driver::{FailureKind, RecorderError};
 use super::worker_log;
 use super::worker_protocol::{
-    self as protocol, Answer, DeviceEvent, FromWorker, Hello, Outcome, PROTOCOL, Request, Row,
-    ToWorker,
+    self as protocol, DeviceEvent, FromWorker, Hello, PROTOCOL, ToWorker,
 };
+use super::worker_requests::{Orders, Shared, lock};
 
 /// Frames that may wait to be written: a worker that reads none for so long hangs.
 const FRAMES_MAX: usize = 256;
 /// How long a worker has for its own end: it logs out within two seconds.
 const END_PATIENCE: Duration = Duration::from_secs(4);
+/// How long a process may take from closing its socket to its end.
+const DYING: Duration = Duration::from_millis(500);
 /// Unasked events that a slow listener may lag behind.
 const EVENTS_MAX: usize = 64;
 
 /// A running worker. Clones share it; when the last one goes the worker logs out and ends.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     _end: Arc<DropGuard>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    hello: Hello,
-    process_id: u32,
-    hang_timeout: Duration,
-    next_id: AtomicU64,
-    transfers: AtomicUsize,
-    frames: mpsc::Sender<Zeroizing<Vec<u8>>>,
-    slots: Mutex<Slots>,
-    orders: Orders,
-    events: broadcast::Sender<DeviceEvent>,
-    ended: watch::Receiver<Option<Arc<str>>>,
-}
-
-/// How the task that owns the process is told to end it.
-#[derive(Debug, Clone, Default)]
-struct Orders {
-    /// In order: log out first.
-    end: CancellationToken,
-    /// At once.
-    kill: CancellationToken,
-    cause: Arc<Mutex<Option<String>>>,
-}
-
-impl Orders {
-    /// Ends the process at once; the first cause counts.
-    fn kill(&self, cause: String) {
-        lock(&self.cause).get_or_insert(cause);
-        self.kill.cancel();
-    }
-}
-
-/// The running requests, or the cause why there are none any more.
-#[derive(Debug)]
-enum Slots {
-    Open(HashMap<u64, Arc<Slot>>),
-    Closed(Arc<str>),
-}
-
-/// What has come in for one request.
-#[derive(Debug)]
-struct Slot {
-    news: Mutex<News>,
-    changed: Notify,
-}
-
-#[derive(Debug)]
-struct News {
-    alive_at: Instant,
-    progress: Option<PartProgress>,
-    rows: Vec<Row>,
-    outcome: Option<Result<Answer, RecorderError>>,
-}
-
-impl Slot {
-    fn new() -> Arc<Self> {
-        let news = News {
-            alive_at: Instant::now(),
-            progress: None,
-            rows: Vec::new(),
-            outcome: None,
-        };
-        Arc::new(Self {
-            news: Mutex::new(news),
-            changed: Notify::new(),
-        })
-    }
-
-    fn tell(&self, change: impl FnOnce(&mut News)) {
-        let mut news = lock(&self.news);
-        news.alive_at = Instant::now();
-        change(&mut news);
-        drop(news);
-        self.changed.notify_one();
-    }
 }
 
 impl Worker {
@@ -132,41 +56,17 @@ impl Worker {
         folder_name: &str,
         name: &str,
     ) -> Result<Self, RecorderError> {
-        let folder = config.work_dir.join(folder_name);
         let local = |what: &str, error: io::Error| {
-            RecorderError::new(
-                FailureKind::Local,
-                format!("{name}: the SDK worker cannot be started: {what}: {error}"),
-            )
+            let message = format!("{name}: the SDK worker cannot be started: {what}: {error}");
+            RecorderError::new(FailureKind::Local, message)
         };
-        let launch = {
-            let (folder, program) = (folder.clone(), config.program.clone());
-            move || -> Result<(NoLeakChild, std::os::unix::net::UnixStream, io::PipeReader), (String, io::Error)> {
-                let at = |what: String| move |error| (what, error);
-                make_fresh(&folder).map_err(at(format!("working folder {}", folder.display())))?;
-                let path = match program.path {
-                    Some(path) => path,
-                    None => std::env::current_exe().map_err(at("find the agent's program".into()))?,
-                };
-                let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(at("socket pair".into()))?;
-                let (output, input) = io::pipe().map_err(at("pipe".into()))?;
-                let mut command = Command::new(&path);
-                command
-                    .args(&program.arguments)
-                    .env_clear()
-                    .current_dir(&folder)
-                    .stdin(OwnedFd::from(theirs))
-                    .stdout(input.try_clone().map_err(at("pipe".into()))?)
-                    .stderr(input)
-                    .process_group(0);
-                if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
-                    command.env("LD_LIBRARY_PATH", libraries);
-                }
-                let child = base::child::spawn(command).map_err(at(path.display().to_string()))?;
-                Ok((NoLeakChild::new(child, "sdk-worker"), ours, output))
-            }
-        };
-        let (child, socket, output) = tokio::task::spawn_blocking(launch)
+        let (folder, program) = (config.work_dir.join(folder_name), config.program.clone());
+        let Launched {
+            child,
+            socket,
+            output,
+            folder,
+        } = tokio::task::spawn_blocking(move || launch(folder, program))
             .await
             .map_err(|error| local("start", io::Error::other(error)))?
             .map_err(|(what, error)| local(&what, error))?;
@@ -184,7 +84,7 @@ impl Worker {
 
     /// Speaks to whatever is at the other end of a socket. `process` is killed in the end.
     async fn adopt(
-        socket: std::os::unix::net::UnixStream,
+        socket: StdStream,
         process: Option<Process>,
         process_id: u32,
         config: &SdkConfig,
@@ -242,18 +142,15 @@ impl Worker {
                 return Err(lost(&cause_of_end().await));
             }
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Shared::new(
             hello,
             process_id,
-            hang_timeout: config.hang_timeout(),
-            next_id: AtomicU64::new(1),
-            transfers: AtomicUsize::new(0),
+            config.hang_timeout(),
             frames,
-            slots: Mutex::new(Slots::Open(HashMap::new())),
             orders,
             events,
             ended,
-        });
+        ));
         // When the owner has ended in this instant, so has the worker, and the first request says why.
         let _ = ready_sender.send(shared.clone());
         Ok(Self {
@@ -312,222 +209,6 @@ impl Worker {
         let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
         Some(pages * page as u64)
     }
-
-    /// Downloads and live streams that run.
-    pub fn transfers(&self) -> usize {
-        self.shared.transfers.load(Ordering::Relaxed)
-    }
-
-    /// Counts a transfer until the result is dropped.
-    pub fn count_transfer(&self) -> TransferCount {
-        self.shared.transfers.fetch_add(1, Ordering::Relaxed);
-        TransferCount(self.shared.clone())
-    }
-
-    /// Asks and waits for the end of the request. `progress` hears how a download comes along. Cancelling asks the
-    /// worker to end the request, and still waits for its answer; dropping the future asks too, and waits for nothing.
-    pub async fn call(
-        &self,
-        doing: &str,
-        request: Request,
-        cancel: Option<&CancellationToken>,
-        mut progress: impl FnMut(PartProgress),
-    ) -> Result<Done, RecorderError> {
-        let mut ticket = self.begin(request).await?;
-        let mut cancelled = false;
-        loop {
-            let (alive_at, news, rows, outcome) = {
-                let mut news = lock(&ticket.slot.news);
-                let done = news.outcome.is_some();
-                let rows = if done {
-                    std::mem::take(&mut news.rows)
-                } else {
-                    Vec::new()
-                };
-                (
-                    news.alive_at,
-                    news.progress.take(),
-                    rows,
-                    news.outcome.take(),
-                )
-            };
-            if let Some(news) = news {
-                progress(news);
-            }
-            if let Some(outcome) = outcome {
-                ticket.done = true;
-                return outcome.map(|answer| Done {
-                    id: ticket.id,
-                    answer,
-                    rows,
-                });
-            }
-            let asked_to_stop = async {
-                match cancel {
-                    Some(token) if !cancelled => token.cancelled().await,
-                    _ => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = ticket.slot.changed.notified() => {}
-                () = asked_to_stop => {
-                    cancelled = true;
-                    self.cancel(ticket.id);
-                }
-                () = tokio::time::sleep_until(alive_at + self.shared.hang_timeout) => {
-                    let alive_at = lock(&ticket.slot.news).alive_at;
-                    if alive_at.elapsed() >= self.shared.hang_timeout {
-                        let seconds = self.shared.hang_timeout.as_secs();
-                        self.kill(format!("the worker gave no sign of life for {seconds} s when told to {doing}"));
-                        self.ended().await; // which ends this request too
-                    }
-                }
-            }
-        }
-    }
-
-    /// Asks the worker to end a request, or a live stream that runs.
-    pub fn cancel(&self, id: u64) {
-        self.shared.cancel(id);
-    }
-
-    async fn begin(&self, request: Request) -> Result<Ticket, RecorderError> {
-        let shared = &self.shared;
-        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = protocol::encode(&ToWorker::Request { id, request }).map_err(|error| {
-            RecorderError::new(
-                FailureKind::Worker,
-                format!("a request cannot be sent: {error}"),
-            )
-        })?;
-        let slot = Slot::new();
-        match &mut *lock(&shared.slots) {
-            Slots::Open(slots) => slots.insert(id, slot.clone()),
-            Slots::Closed(cause) => return Err(RecorderError::new(FailureKind::Worker, &**cause)),
-        };
-        let ticket = Ticket {
-            shared: shared.clone(),
-            id,
-            slot,
-            done: false,
-        };
-        // When the writer is gone the worker ends, and the owner closes the slot with the cause.
-        let _ = shared.frames.send(frame).await;
-        Ok(ticket)
-    }
-}
-
-/// A request that ended well.
-#[derive(Debug)]
-pub struct Done {
-    /// Its id: a live stream is ended by it.
-    pub id: u64,
-    /// What it told.
-    pub answer: Answer,
-    /// What a search found.
-    pub rows: Vec<Row>,
-}
-
-/// One counted transfer.
-#[derive(Debug)]
-pub struct TransferCount(Arc<Shared>);
-
-impl Drop for TransferCount {
-    fn drop(&mut self) {
-        self.0.transfers.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A running request. Dropped before its end it asks the worker to end it.
-struct Ticket {
-    shared: Arc<Shared>,
-    id: u64,
-    slot: Arc<Slot>,
-    done: bool,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Slots::Open(slots) = &mut *lock(&self.shared.slots) {
-            slots.remove(&self.id);
-        }
-        if !self.done {
-            self.shared.cancel(self.id);
-        }
-    }
-}
-
-impl Shared {
-    fn cancel(&self, id: u64) {
-        match protocol::encode(&ToWorker::Cancel { id }).map(|frame| self.frames.try_send(frame)) {
-            Ok(Err(mpsc::error::TrySendError::Full(_))) => {
-                self.orders.kill("the worker reads no requests".into())
-            }
-            // Closed: what should end has ended.
-            Ok(_) => {}
-            Err(error) => self
-                .orders
-                .kill(format!("a request cannot be ended: {error}")),
-        }
-    }
-
-    fn slot(&self, id: u64) -> Option<Arc<Slot>> {
-        match &*lock(&self.slots) {
-            Slots::Open(slots) => slots.get(&id).cloned(),
-            Slots::Closed(_) => None,
-        }
-    }
-
-    fn take(&self, message: FromWorker) -> Result<(), String> {
-        // A request that was dropped in the meantime has no slot any more.
-        match message {
-            FromWorker::Hello(_) => return Err("the worker presented itself twice".into()),
-            FromWorker::Event(event) => {
-                let _ = self.events.send(event); // nobody listens: nobody misses it
-            }
-            FromWorker::Progress {
-                id,
-                received_bytes,
-                percent,
-            } => {
-                if let Some(slot) = self.slot(id) {
-                    slot.tell(|news| {
-                        news.progress = Some(PartProgress {
-                            received_bytes,
-                            percent,
-                        })
-                    });
-                }
-            }
-            FromWorker::Rows { id, rows } => {
-                if let Some(slot) = self.slot(id) {
-                    slot.tell(|news| news.rows.extend(rows));
-                }
-            }
-            FromWorker::Reply { id, outcome } => {
-                if let Some(slot) = self.slot(id) {
-                    let outcome = match outcome {
-                        Outcome::Done(answer) => Ok(answer),
-                        Outcome::Failed(failure) => Err(failure.into()),
-                    };
-                    slot.tell(|news| news.outcome = Some(outcome));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&self, cause: &Arc<str>) {
-        let former = std::mem::replace(&mut *lock(&self.slots), Slots::Closed(cause.clone()));
-        if let Slots::Open(slots) = former {
-            for slot in slots.into_values() {
-                let error = RecorderError::new(FailureKind::Worker, &**cause);
-                slot.tell(|news| {
-                    news.outcome.get_or_insert(Err(error));
-                });
-            }
-        }
-    }
 }
 
 /// What belongs to a real process.
@@ -572,17 +253,24 @@ async fn own(owned: Owned) {
     let asked = orders.end.is_cancelled();
     let (status, last_line) = match process {
         None => (None, None),
-        Some(process) => end_process(process, asked && heard.is_some()).await,
+        Some(process) => {
+            let patience = match (asked, &heard) {
+                (true, _) => END_PATIENCE,
+                // Its socket has closed: how it ends by itself in this moment is what we want to know.
+                (false, Some(Ok(()))) => DYING,
+                _ => Duration::ZERO,
+            };
+            end_process(process, patience).await
+        }
     };
     let told = lock(&orders.cause).take();
     let cause = match (told, heard, status) {
         (Some(cause), _, _) => cause,
         (None, Some(Err(broken)), _) => broken,
         _ if asked => "the worker was ended by the agent".to_owned(),
-        (None, _, status) => status.map_or_else(
-            || "the worker closed its socket".to_owned(),
-            |s| cause_in_words(s),
-        ),
+        (None, _, status) => {
+            status.map_or_else(|| "the worker closed its socket".to_owned(), cause_in_words)
+        }
     };
     let cause = match last_line {
         Some(line) if !asked => format!("{cause}; it last said: {line}"),
@@ -640,19 +328,13 @@ async fn listen(
 }
 
 /// Waits for the process, or kills it; how it ended and its last line.
-async fn end_process(process: Process, patiently: bool) -> (Option<ExitStatus>, Option<String>) {
+async fn end_process(process: Process, patience: Duration) -> (Option<ExitStatus>, Option<String>) {
     let Process {
         mut child,
         folder,
         last_lines,
     } = process;
     let ended = tokio::task::spawn_blocking(move || {
-        // Its socket has closed: it ends by itself in a moment, and how it does is what we want to know.
-        let patience = if patiently {
-            END_PATIENCE
-        } else {
-            Duration::from_millis(500)
-        };
         let deadline = std::time::Instant::now() + patience;
         let mut status = child.inner().try_wait();
         while matches!(status, Ok(None)) && std::time::Instant::now() < deadline {
@@ -703,6 +385,47 @@ async fn write_frames(
     // Half of the socket closes with `output`: the worker logs out, ends, and closes the other half.
 }
 
+/// What starting a process gives.
+struct Launched {
+    child: NoLeakChild,
+    socket: StdStream,
+    output: io::PipeReader,
+    folder: PathBuf,
+}
+
+/// Starts the process: nothing in its environment but the way to libraries, a socket as its input, a pipe for what it
+/// prints, a fresh folder (the vendor's library reads settings from where it is started). Fails with what failed.
+fn launch(folder: PathBuf, program: WorkerProgram) -> Result<Launched, (String, io::Error)> {
+    let at = |what: String| move |error| (what, error);
+    make_fresh(&folder).map_err(at(format!("working folder {}", folder.display())))?;
+    let path = match program.path {
+        Some(path) => path,
+        None => std::env::current_exe().map_err(at("find the agent's program".into()))?,
+    };
+    let (socket, theirs) = StdStream::pair().map_err(at("socket pair".into()))?;
+    let (output, input) = io::pipe().map_err(at("pipe".into()))?;
+    let mut command = Command::new(&path);
+    command
+        .args(&program.arguments)
+        .env_clear()
+        .current_dir(&folder)
+        .stdin(OwnedFd::from(theirs))
+        .stdout(input.try_clone().map_err(at("pipe".into()))?)
+        .stderr(input)
+        .process_group(0);
+    if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
+        command.env("LD_LIBRARY_PATH", libraries);
+    }
+    let child = base::child::spawn(command).map_err(at(path.display().to_string()))?;
+    let child = NoLeakChild::new(child, "sdk-worker");
+    Ok(Launched {
+        child,
+        socket,
+        output,
+        folder,
+    })
+}
+
 /// An empty folder that only we can enter.
 fn make_fresh(folder: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(folder) {
@@ -726,17 +449,13 @@ fn cause_in_words(status: ExitStatus) -> String {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::net::UnixStream as StdStream;
 
     use super::*;
-    use crate::recorder::worker_protocol::{Failure, Kind};
+    use crate::recorder::driver::PartProgress;
+    use crate::recorder::worker_protocol::{Answer, Failure, Kind, Outcome, Request};
 
     fn hello() -> FromWorker {
         FromWorker::Hello(Hello {

@@ -137,7 +137,7 @@ codes! {
     800 BandwidthExceeded Capacity "the recorder's outgoing bandwidth is used up: close other viewers, or lower the number of downloads at once",
     803 RemoteUnreachable Network "the recorder does not reach the camera or its storage",
     813 PerformanceLimit Capacity "the recorder is at the limit of what it can do",
-    2189 BadVerificationCode Refused "wrong verification code",
+    2189 BadVerification Refused "wrong verification code",
 }
 
 /// Families of numbers whose members need no words of their own.

@@ -184,7 +184,7 @@ impl Sdk {
         let (api, mut missing) = Api::resolve(&library).map_err(|missing| {
             let problem = format!(
                 "the library in {shown} is too old or not the vendor's: it lacks {}. Install SDK 5.3 or newer",
-                missing.join(", ")
+                some_of(&missing)
             );
             CannotLoad::new(missing, problem)
         })?;
@@ -526,6 +526,15 @@ fn missing_companions(folder: &Path) -> Vec<String> {
         .filter(|name| !folder.join(PathBuf::from(name)).exists())
         .map(|name| (*name).to_owned())
         .collect()
+}
+
+/// The first few names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    match names.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..SHOWN].join(", ")),
+    }
 }
 
 /// An error with its causes.
