@@ -17,6 +17,7 @@ mod jobs;
 mod order;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -179,6 +180,8 @@ struct Shared {
     plan: Notify,
     /// A recorder may be worth asking.
     discover: Notify,
+    /// A recorder has changed: what was learnt of them may no longer hold.
+    forgive: AtomicBool,
     jobs: mpsc::UnboundedSender<SyncJobId>,
     new_jobs: Mutex<Option<mpsc::UnboundedReceiver<SyncJobId>>>,
     progress: Mutex<HashMap<RecordingId, u64>>,
@@ -200,6 +203,7 @@ impl Pipeline {
             parts,
             plan: Notify::new(),
             discover: Notify::new(),
+            forgive: AtomicBool::new(false),
             jobs,
             new_jobs: Mutex::new(Some(new_jobs)),
             progress: Mutex::default(),
@@ -333,8 +337,11 @@ impl Pipeline {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(change) if change.kind == ChangeKind::Recording => {}
+                // Our own doing, mostly: many a second, and none of them brings work.
+                Ok(change)
+                    if matches!(change.kind, ChangeKind::Recording | ChangeKind::SyncJob) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => {
+                    self.0.forgive.store(true, Ordering::SeqCst);
                     self.0.plan.notify_one();
                     self.0.discover.notify_one();
                 }
@@ -421,6 +428,9 @@ impl Work {
         let now = self.pipeline.now();
         if self.trouble.as_ref().is_some_and(|(_, until)| *until > now) {
             return Ok(PLAN_PAUSE);
+        }
+        if self.pipeline.0.forgive.swap(false, Ordering::SeqCst) {
+            self.holds = Holds::default();
         }
         let rows = match self.pipeline.catalog().to_fetch(now, LOOKAHEAD).await {
             Ok(rows) => rows,

@@ -125,7 +125,8 @@ pub fn arguments(config: &MediaConfig, program: Program, live: bool) -> FfmpegCo
     };
     command.args(["-probesize", probe_bytes, "-analyzeduration", probe_us]);
     if live {
-        command.args(["-fflags", "+nobuffer"]);
+        // G.711 is looked at for 2500 packets (100 s) before FFmpeg believes that it is nothing else.
+        command.args(["-fflags", "+nobuffer", "-max_probe_packets", "25"]);
     }
     command.format("mpeg").input("pipe:0");
     command.args(["-map", "0:v:0", "-map", "0:a:0?", "-map_metadata", "-1"]);

@@ -1,5 +1,5 @@
-//! Which recorders are held back, how far and until when. Learnt from their refusals; forgotten by a success, a change
-//! of settings does not matter here because the session answers at once either way.
+//! Which recorders are held back, how far and until when. Learnt from their refusals; forgotten by a success, and when
+//! a recorder's settings or state change.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Holds {
     pub fn hold_back(&mut self, recorder: RecorderId, error: &RecorderError, now: UtcTime) {
         let hold = self.0.entry(recorder).or_default();
         let pause = match error.kind {
-            // Only a person can mend these; the session notices and answers at once when one has.
+            // Only a person can mend these, and then the recorder changes, which forgives at once.
             FailureKind::Refused
             | FailureKind::Locked
             | FailureKind::LibraryMissing
