@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use base::clock::Clock;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -14,8 +16,10 @@ use tokio::sync::watch;
 use crate::api::{self, App};
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::evict::Evictor;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
+use crate::pipeline::{self, MakeRoom, Pipeline};
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
@@ -65,6 +69,18 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let sdk = Arc::new(config.sdk.clone());
     let sessions = Sessions::new(catalog.clone(), secrets.clone(), sdk.clone());
     let (sdk_problem, sdk_problem_rx) = watch::channel(None);
+    // Room is made before anything is fetched.
+    let evictor = Evictor::new(catalog.clone(), volumes.clone(), config.retention.clone());
+    let pipeline = Pipeline::new(pipeline::Parts {
+        catalog: catalog.clone(),
+        volumes: volumes.clone(),
+        recorders: Arc::new(sessions.clone()),
+        room: room_of(evictor.clone()),
+        media: config.media.clone(),
+        discovery: config.discovery.clone(),
+        download: config.download.clone(),
+        zone: TimeZone::system(),
+    });
     let (_membership, membership_rx) = watch::channel(None);
     let (_claim, claim_rx) = watch::channel(wire::resource::Claim {
         state: wire::resource::ClaimState::NoRelay,
@@ -83,11 +99,12 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         volumes: volumes.clone(),
         secrets,
         sessions: sessions.clone(),
+        pipeline: pipeline.clone(),
         membership: membership_rx,
         claim: claim_rx,
         relay,
         sdk_problem: sdk_problem_rx,
-        backfill_days: 30,
+        backfill_days: config.discovery.backfill_days,
         ready: ready_rx,
         stopping: tasks.stop_of(Floor::Door),
         own: Default::default(),
@@ -123,9 +140,42 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         watch_library(sdk, sdk_problem, recorders).await;
         Ok::<_, Infallible>(())
     });
+    let work = tasks.stop_of(Floor::Work);
+    tasks.spawn(Floor::Work, "eviction", evictor.run(work.clone()));
+    tasks.spawn(
+        Floor::Work,
+        "pipeline",
+        async move { pipeline.run(work).await },
+    );
+    let (door, proof) = (tasks.stop_of(Floor::Door), catalog.clone());
+    tasks.spawn(Floor::Door, "watchdog", async move {
+        watchdog::feed(|| progress(&proof), door).await;
+        Ok::<_, Infallible>(())
+    });
     ready.send_replace(true);
     watchdog::ready();
     Ok(())
+}
+
+/// Longest time that the catalog may take to write one row.
+const WRITE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Proof that the threads run, the catalog's writer is not stuck and its disk takes bytes: a row was written.
+async fn progress(catalog: &Catalog) -> Result<(), String> {
+    let now = catalog.now();
+    let write = catalog.set_setting("watchdog", &now);
+    match tokio::time::timeout(WRITE_PATIENCE, write).await {
+        Ok(written) => written.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no row in {} s", WRITE_PATIENCE.as_secs())),
+    }
+}
+
+/// Eviction as the pipeline asks for it.
+pub fn room_of(evictor: Evictor) -> MakeRoom {
+    Arc::new(move |bytes| {
+        let evictor = evictor.clone();
+        Box::pin(async move { evictor.need(bytes).await.map_err(|why| why.to_string()) })
+    })
 }
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::evict::RetentionConfig;
 use crate::footage::volume::VolumeConfig;
+use crate::media::MediaConfig;
+use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
 
 /// Where the file lies unless `--config` says otherwise.
@@ -25,9 +28,15 @@ pub struct Config {
     /// Where footage lies; none: one volume in the state folder.
     pub volume: Vec<VolumeConfig>,
     /// What is kept of it, and for how long.
-    pub retention: crate::evict::RetentionConfig,
+    pub retention: RetentionConfig,
     /// The vendor's library and its workers.
     pub sdk: SdkConfig,
+    /// Asking recorders what they hold.
+    pub discovery: DiscoveryConfig,
+    /// Fetching it.
+    pub download: DownloadConfig,
+    /// FFmpeg.
+    pub media: MediaConfig,
 }
 
 /// `[state]`.

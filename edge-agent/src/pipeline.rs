@@ -98,6 +98,20 @@ pub struct DownloadConfig {
     pub window: Option<DayWindow>,
     /// Seconds without a new byte after which a download is given up and tried again. Default 45.
     pub stall_s: u32,
+    /// Seconds after the first failed attempt at a recording until the next; doubles with each. Default 30.
+    pub retry_first_s: u32,
+    /// The longest. Default 3600.
+    pub retry_max_s: u32,
+}
+
+impl DownloadConfig {
+    fn pauses(&self) -> plan::Pauses {
+        let seconds = |s: u32| Duration::from_secs(s.max(1).into());
+        plan::Pauses {
+            first: seconds(self.retry_first_s),
+            longest: seconds(self.retry_max_s.max(self.retry_first_s)),
+        }
+    }
 }
 
 impl Default for DownloadConfig {
@@ -109,6 +123,8 @@ impl Default for DownloadConfig {
             limit_kbps: None,
             window: None,
             stall_s: 45,
+            retry_first_s: 30,
+            retry_max_s: 3_600,
         }
     }
 }

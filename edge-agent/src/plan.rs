@@ -23,10 +23,14 @@ pub const PERSON: i64 = 10;
 
 /// Downloads that are begun of one recording before it is given up until somebody asks for it.
 pub const ATTEMPTS_MAX: u32 = 8;
-/// Pause after the first failed attempt; doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(30);
-/// Longest pause between attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// Pauses between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pauses {
+    /// After the first failed attempt; doubles with each.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
 
 /// A recording that is still to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,13 +139,13 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
 }
 
 /// How long to wait after `attempts` downloads have failed; None: given up until somebody asks.
-pub fn pause_after(attempts: u32) -> Option<Duration> {
+pub fn pause_after(attempts: u32, pauses: Pauses) -> Option<Duration> {
     if attempts >= ATTEMPTS_MAX {
         return None;
     }
     Some(base::backoff::Backoff::step(
-        FIRST_PAUSE,
-        LONGEST_PAUSE,
+        pauses.first,
+        pauses.longest,
         attempts.saturating_sub(1),
     ))
 }
@@ -296,7 +300,13 @@ mod tests {
 
     #[test]
     fn attempts_are_bounded_and_ever_further_apart() {
-        let pauses: Vec<_> = (1..=ATTEMPTS_MAX).map(pause_after).collect();
+        let rule = Pauses {
+            first: Duration::from_secs(30),
+            longest: Duration::from_secs(3_600),
+        };
+        let pauses: Vec<_> = (1..=ATTEMPTS_MAX)
+            .map(|attempts| pause_after(attempts, rule))
+            .collect();
         assert_eq!(pauses[0], Some(Duration::from_secs(30)));
         assert_eq!(pauses[1], Some(Duration::from_secs(60)));
         assert_eq!(pauses.last(), Some(&None));

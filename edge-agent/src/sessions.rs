@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,8 +18,13 @@ use wire::resource::{Recorder, RecorderState};
 
 use crate::catalog::recorders::SessionNoted;
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
+use crate::model::inventory::Inventory;
+use crate::model::time::UtcRange;
+use crate::pipeline::Recorders;
 use crate::recorder::config::SdkConfig;
-use crate::recorder::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use crate::recorder::driver::{
+    FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
+};
 use crate::recorder::library_problem;
 use crate::recorder::session::{SessionHandle, SessionStatus};
 use crate::secrets::Secrets;
@@ -283,6 +289,34 @@ impl Sessions {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorders for Sessions {
+    fn reach(&self, recorder: RecorderId) -> BoxFuture<'_, Result<(), RecorderError>> {
+        Box::pin(async move { self.session(recorder).await.map(drop) })
+    }
+
+    fn search(
+        &self,
+        recorder: RecorderId,
+        channel: u32,
+        range: UtcRange,
+    ) -> BoxFuture<'_, Result<Inventory, RecorderError>> {
+        Box::pin(async move { self.session(recorder).await?.search(channel, range).await })
+    }
+
+    fn download(
+        &self,
+        recorder: RecorderId,
+        part: PartRequest,
+        progress: watch::Sender<PartProgress>,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<u64, RecorderError>> {
+        Box::pin(async move {
+            let session = self.session(recorder).await?;
+            session.download(part, progress, cancel).await
+        })
     }
 }
 

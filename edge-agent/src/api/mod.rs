@@ -25,7 +25,6 @@ pub mod extract;
 mod health;
 mod openapi;
 pub mod principal;
-mod rate;
 mod recorders;
 mod recordings;
 mod reports;
@@ -55,6 +54,7 @@ use wire::time::UtcTime;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
 use crate::footage::volume::Volumes;
+use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
 use crate::uplink::claim::RelaySettings;
@@ -96,6 +96,8 @@ pub struct Parts {
     pub secrets: Arc<Secrets>,
     /// Sessions with recorders.
     pub sessions: Sessions,
+    /// Carries out what people ask for.
+    pub pipeline: Pipeline,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
     /// How far the appliance has joined an organisation, as the uplink knows it.
@@ -120,7 +122,7 @@ pub struct Own {
     /// When the API began.
     started: std::time::Instant,
     /// Slows down who tries passwords.
-    attempts: rate::Attempts,
+    attempts: session::Attempts,
     /// Places for open pages.
     listeners: events::Listeners,
     /// Places for connection tests, each of which starts a worker.
@@ -131,7 +133,7 @@ impl Default for Own {
     fn default() -> Self {
         Self {
             started: std::time::Instant::now(),
-            attempts: rate::Attempts::default(),
+            attempts: session::Attempts::default(),
             listeners: events::Listeners::default(),
             tests: Semaphore::new(recorders::TESTS_MAX),
         }

@@ -1,12 +1,12 @@
 //! Serving the site's network: who may connect, how long a head may take, and how it ends.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use base::places::Places;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +36,7 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 /// so that a test can bind port 0.
 pub async fn serve_lan(listener: TcpListener, router: Router, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let addresses = Addresses::default();
+    let addresses = Places::new(CONNECTIONS_PER_ADDRESS_MAX);
     let connections = TaskTracker::new();
     // Connections end by themselves when asked to; those that do not are dropped with this.
     let abort = CancellationToken::new();
@@ -54,7 +54,7 @@ pub async fn serve_lan(listener: TcpListener, router: Router, stop: Cancellation
                 continue;
             }
         };
-        let Some(counted) = addresses.enter(address.ip()) else {
+        let Some(counted) = addresses.take(address.ip()) else {
             tracing::warn!(%address, "Too many connections from one address; this one was closed");
             continue;
         };
@@ -128,46 +128,5 @@ async fn serve_connection(
     if let Err(error) = outcome {
         // Viewers close connections in the middle of everything; that is no event.
         tracing::debug!(%error, "A connection ended early");
-    }
-}
-
-/// Connections by address.
-#[derive(Debug, Clone, Default)]
-struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-impl Addresses {
-    /// Counts a connection until the answer is dropped; None when there are too many.
-    fn enter(&self, address: IpAddr) -> Option<Counted> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= CONNECTIONS_PER_ADDRESS_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(Counted {
-            addresses: self.clone(),
-            address,
-        })
-    }
-}
-
-struct Counted {
-    addresses: Addresses,
-    address: IpAddr,
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self
-            .addresses
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
     }
 }

@@ -3,9 +3,13 @@
 //! Tokens are 256 random bits and kept as digests only. An access token lives 15 minutes, a refresh token 30 days and
 //! works once.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use base::rate_limit::{RateLimit, subscriber};
 use http::{HeaderMap, StatusCode};
 use wire::error::ErrorCode;
 use wire::ids::MessageId;
@@ -30,6 +34,52 @@ const LOCK_FIRST_S: i64 = 30;
 
 /// Longest lock, in seconds.
 const LOCK_MAX_S: i64 = 3600;
+
+/// Attempts to guess that an address has at once, and how long until one more: a bound that does not depend on the
+/// account, beside the lock-out of the account itself.
+const GUESSES: (u32, Duration) = (20, Duration::from_secs(6));
+
+/// The same for refreshes, which cannot be guessed and come by themselves from every open page.
+const REFRESHES: (u32, Duration) = (200, Duration::from_secs(1));
+
+/// Slows down who tries passwords or tokens.
+#[derive(Debug)]
+pub struct Attempts {
+    guesses: RateLimit<IpAddr>,
+    refreshes: RateLimit<IpAddr>,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            guesses: RateLimit::new(GUESSES.0, GUESSES.1),
+            refreshes: RateLimit::new(REFRESHES.0, REFRESHES.1),
+        }
+    }
+}
+
+impl Attempts {
+    /// Counts an attempt to guess a password, or refuses it (429).
+    pub(super) fn count(&self, address: IpAddr, now: UtcTime) -> ApiResult<()> {
+        Self::take(&self.guesses, address, now)
+    }
+
+    fn count_refresh(&self, address: IpAddr, now: UtcTime) -> ApiResult<()> {
+        Self::take(&self.refreshes, address, now)
+    }
+
+    fn take(limit: &RateLimit<IpAddr>, address: IpAddr, now: UtcTime) -> ApiResult<()> {
+        limit
+            .attempt(subscriber(address), now.timestamp())
+            .map_err(|wait_s| {
+                ApiError::new(
+                    ErrorCode::RateLimitExceeded,
+                    "Too many attempts from this address. Wait a moment and try again.",
+                )
+                .retry_after(wait_s)
+            })
+    }
+}
 
 /// Logs in.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", security(()), request_body = LoginRequest,
@@ -196,7 +246,7 @@ pub(super) fn with_cookies(answer: LoginResponse) -> ApiResult<Response> {
 }
 
 /// Passwords are of this site's network; the relay has people of its own.
-pub(super) fn lan_only(via: Via) -> ApiResult<std::net::IpAddr> {
+pub(super) fn lan_only(via: Via) -> ApiResult<IpAddr> {
     via.address().map(|address| address.ip()).ok_or_else(|| {
         ApiError::new(
             ErrorCode::AuthInsufficientPermissions,

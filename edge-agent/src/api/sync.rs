@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use wire::ids::{CameraId, SyncJobId};
-use wire::resource::{Page, SyncJob, SyncJobState};
+use wire::resource::{Page, SyncJob};
 use wire::time::UtcTime;
 use wire::tunnel::Permission;
 
@@ -55,7 +55,7 @@ pub async fn start(
         )
         .retry_after(30));
     }
-    let job = app.catalog.add_job(request.camera_id, range).await?;
+    let job = app.pipeline.sync(request.camera_id, range).await?;
     tracing::info!(job.id = %job.id, person = %who.username, "A sync was asked for");
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
@@ -95,9 +95,5 @@ pub async fn cancel(
     if is_over(job.state) {
         return Ok(Json(job));
     }
-    let cancelled = app
-        .catalog
-        .set_job_state(id, SyncJobState::Cancelled, None)
-        .await?;
-    Ok(Json(cancelled))
+    Ok(Json(app.pipeline.cancel_sync(id).await?))
 }

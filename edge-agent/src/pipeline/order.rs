@@ -298,7 +298,8 @@ impl Order {
     }
 
     async fn count_attempt(&self, reason: &str) -> Result<(), CatalogError> {
-        let retry_at = pause_after(self.row.attempts + 1)
+        let pauses = self.pipeline.0.parts.download.pauses();
+        let retry_at = pause_after(self.row.attempts + 1, pauses)
             .map(|pause| self.pipeline.now().plus_s(pause.as_secs() as i64));
         tracing::warn!(
             reason,

@@ -21,6 +21,8 @@ use wire::resource::{Claim, ClaimState, LoginResponse};
 use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
+use crate::evict::Evictor;
+use crate::pipeline::{self, Pipeline};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
@@ -93,6 +95,21 @@ impl House {
             ..SdkConfig::default()
         };
         let sessions = Sessions::new(below.catalog.clone(), secrets.clone(), Arc::new(sdk));
+        let evictor = Evictor::new(
+            below.catalog.clone(),
+            below.volumes.clone(),
+            Default::default(),
+        );
+        let pipeline = Pipeline::new(pipeline::Parts {
+            catalog: below.catalog.clone(),
+            volumes: below.volumes.clone(),
+            recorders: Arc::new(sessions.clone()),
+            room: crate::agent::room_of(evictor),
+            media: Default::default(),
+            discovery: Default::default(),
+            download: Default::default(),
+            zone: jiff::tz::TimeZone::UTC,
+        });
         let claim = Claim {
             state: ClaimState::Waiting,
             code: Some("ABCD-1234".into()),
@@ -108,6 +125,7 @@ impl House {
             volumes: below.volumes.clone(),
             secrets,
             sessions,
+            pipeline,
             membership: membership_rx,
             claim: watch::channel(claim).1,
             relay: watch::channel(None).0,
