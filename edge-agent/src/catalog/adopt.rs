@@ -268,16 +268,17 @@ fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<bool, CatalogError
         return Ok(serial.as_deref() == Some(&sidecar.device_serial)
             && channel == u64::from(sidecar.channel));
     }
-    let recorder = removed_recorder(w, sidecar)?;
+    let (recorder, at_work) = recorder_for(w, sidecar)?;
     let camera: CameraId = sidecar.camera;
     w.tx.execute(
         "insert into camera (id, recorder_id, channel, name, enabled, state, created_utc, updated_utc)
-         values (?1, ?2, ?3, ?4, 0, 'offline', ?5, ?5)",
+         values (?1, ?2, ?3, ?4, ?5, 'offline', ?6, ?6)",
         params![
             camera.to_string(),
             recorder.to_string(),
             sidecar.channel,
             sidecar.camera_name,
+            at_work,
             w.now.micros()
         ],
     )?;
@@ -285,15 +286,17 @@ fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<bool, CatalogError
     Ok(true)
 }
 
-/// A row for the device that counts as removed and has no camera of that channel yet.
-fn removed_recorder(w: &Work<'_>, sidecar: &Sidecar) -> Result<RecorderId, CatalogError> {
-    let known: Option<RecorderId> = w
+/// A row for the device that has no camera of that channel yet, and whether it is at work: the device's own if it has
+/// been logged in to, or else one that counts as removed.
+fn recorder_for(w: &Work<'_>, sidecar: &Sidecar) -> Result<(RecorderId, bool), CatalogError> {
+    let known: Option<(RecorderId, bool)> = w
         .tx
         .query_row(
-            "select id from recorder where serial = ?1 and removed_utc is not null and not exists
-                (select 1 from camera where camera.recorder_id = recorder.id and camera.channel = ?2)",
+            "select id, removed_utc is null as at_work from recorder where serial = ?1 and not exists
+                (select 1 from camera where camera.recorder_id = recorder.id and camera.channel = ?2)
+             order by at_work desc limit 1",
             params![sidecar.device_serial, sidecar.channel],
-            |row| parsed(row, "id"),
+            |row| Ok((parsed(row, "id")?, row.get("at_work")?)),
         )
         .optional()?;
     if let Some(known) = known {
@@ -310,7 +313,7 @@ fn removed_recorder(w: &Work<'_>, sidecar: &Sidecar) -> Result<RecorderId, Catal
             w.now.micros()
         ],
     )?;
-    Ok(id)
+    Ok((id, false))
 }
 
 fn insert_pending(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<(), CatalogError> {

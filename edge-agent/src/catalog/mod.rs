@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod people;
 pub mod recorders;
 pub mod recordings;
+mod reserve;
 pub mod settings;
 mod text;
 pub mod volumes;
@@ -65,6 +66,7 @@ struct Signals {
     changes: broadcast::Sender<Change>,
     outbox: watch::Sender<u64>,
     garbage: Notify,
+    reserve: reserve::Reserve,
     _lock: File,
 }
 
@@ -123,6 +125,7 @@ impl Catalog {
                 changes: broadcast::channel(CHANGES_MAX).0,
                 outbox: watch::channel(0).0,
                 garbage: Notify::new(),
+                reserve: reserve::Reserve::take(folder),
                 _lock: lock,
             }),
         })
@@ -161,7 +164,7 @@ impl Catalog {
     ) -> Result<T, CatalogError> {
         let (db, signals, now) = (self.db.clone(), self.signals.clone(), self.now());
         let task = tokio::spawn(async move {
-            let (value, effects) = db
+            let outcome = db
                 .write(move |tx| {
                     let mut work_done = Work {
                         tx,
@@ -171,7 +174,12 @@ impl Catalog {
                     let value = work(&mut work_done)?;
                     Ok::<_, CatalogError>((value, work_done.effects))
                 })
-                .await?;
+                .await;
+            if let Err(CatalogError::Db(base::sqlite::DbError::Sqlite(e))) = &outcome {
+                // This work is lost to its asker, who tries again; what comes next finds room.
+                signals.reserve.give_up_if_full(e);
+            }
+            let (value, effects) = outcome?;
             signals.tell(effects);
             Ok(value)
         });

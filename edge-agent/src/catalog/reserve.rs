@@ -1,0 +1,93 @@
+//! A file of nothing beside the catalog: room that is given up when something else has filled the disk, so that the
+//! catalog stays writable and can say so (S1).
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+
+/// Room kept back. A day's changes of 64 cameras are about 5 MB of journal; this is enough for people to notice.
+const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Free room without which none is taken for the reserve: it must not be what fills the disk.
+const FREE_BYTES_MIN: u64 = 8 * RESERVE_BYTES;
+
+/// The reserve of one catalog.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+}
+
+impl Reserve {
+    /// Takes the room, where the disk has plenty. That it cannot be taken is no reason not to start.
+    pub(super) fn take(folder: &Path) -> Self {
+        let path = folder.join("reserve");
+        match allocate(folder, &path) {
+            Ok(()) => {}
+            Err(e) => {
+                tracing::debug!(path = %path.display(), error = %e, "No room is kept back for the catalog");
+            }
+        }
+        Self { path }
+    }
+
+    /// Gives the room up if this error says that the disk is full. True when that made room.
+    pub(super) fn give_up_if_full(&self, error: &rusqlite::Error) -> bool {
+        if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) {
+            return false;
+        }
+        match std::fs::remove_file(&self.path) {
+            Ok(()) => {
+                tracing::error!(
+                    path = %self.path.display(),
+                    "The disk of the catalog is full. The room that was kept back is given up; free some, or the agent stops working"
+                );
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+fn allocate(folder: &Path, path: &Path) -> io::Result<()> {
+    if path.metadata().is_ok_and(|m| m.len() == RESERVE_BYTES) {
+        return Ok(());
+    }
+    let stat = nix::sys::statvfs::statvfs(folder)?;
+    let free_bytes = stat.blocks_available().saturating_mul(stat.fragment_size());
+    if free_bytes < FREE_BYTES_MIN {
+        return Err(io::Error::other("the disk is nearly full"));
+    }
+    let file = File::create(path)?;
+    let bytes = i64::try_from(RESERVE_BYTES).map_err(io::Error::other)?;
+    fallocate(&file, FallocateFlags::empty(), 0, bytes).map_err(|e| {
+        // Half a reserve is none; what cannot be removed either costs nothing.
+        drop(std::fs::remove_file(path));
+        e.into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sqlite_error(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn given_up_once_and_only_when_the_disk_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let reserve = Reserve::take(dir.path());
+        if !reserve.path.exists() {
+            // This file system cannot, or the disk is nearly full.
+            return;
+        }
+        assert!(!reserve.give_up_if_full(&sqlite_error(rusqlite::ffi::SQLITE_BUSY)));
+        let full = sqlite_error(rusqlite::ffi::SQLITE_FULL);
+        assert!(reserve.give_up_if_full(&full));
+        assert!(!reserve.path.exists());
+        assert!(!reserve.give_up_if_full(&full));
+    }
+}
