@@ -361,6 +361,43 @@ async fn bytes_are_those_of_the_recorder() {
 }
 
 #[tokio::test]
+async fn summer_time_and_the_hour_that_comes_twice_are_understood() {
+    let truly = [
+        "2026-07-01T10:00:00Z",
+        "2026-10-25T00:30:00Z",
+        "2026-10-25T01:00:00Z",
+        "2026-10-25T01:30:00Z",
+        "2026-11-20T10:00:00Z",
+    ];
+    for offsets in [false, true] {
+        let mut device = Device {
+            zone: "CET-1CEST,M3.5.0,M10.5.0/3".into(),
+            v50_offsets: offsets,
+            ..device()
+        };
+        device.channels[0].recordings = truly.iter().map(|start| recording(start, start)).collect();
+        let place = Place::new(device);
+        let running = place.start(PASSWORD);
+        let session = running.session().await;
+        let year = range("2026-01-01T00:00:00Z", "2026-11-21T00:00:00Z");
+        let found = session.search(33, year).await.unwrap().recordings;
+        let spans: Vec<_> = found
+            .iter()
+            .map(|found| (found.source_name.clone(), found.span.from.to_string()))
+            .collect();
+        assert_eq!(spans, truly.map(|time| (time.to_owned(), time.to_owned())));
+        let passes = found.iter().map(|found| found.start.second_pass);
+        assert!(passes.eq([false, false, true, true, false]), "{found:?}");
+        // Only the second pass, asked for by itself.
+        let second = range("2026-10-25T01:25:00Z", "2026-10-25T01:45:00Z");
+        let found = session.search(33, second).await.unwrap().recordings;
+        let names: Vec<_> = found.iter().map(|r| r.source_name.as_str()).collect();
+        assert!(names.contains(&"2026-10-25T01:30:00Z"), "{names:?}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_recorder_of_the_older_kind_is_searched_all_the_same() {
     let place = Place::new(Device {
         v50: false,
@@ -541,7 +578,12 @@ async fn a_download_is_cancelled_at_once() {
     let (sender, mut progress) = watch::channel(PartProgress::default());
     let cancel = CancellationToken::new();
     let downloading = tokio::spawn({
-        let (session, part, cancel) = (session.clone(), by_name(&place, "ch33_1"), cancel.clone());
+        // A limit of ours would replace the rate of this slow recorder.
+        let part = PartRequest {
+            limit_kbps: None,
+            ..by_name(&place, "ch33_1")
+        };
+        let (session, cancel) = (session.clone(), cancel.clone());
         async move { session.download(part, sender, cancel).await }
     });
     progress

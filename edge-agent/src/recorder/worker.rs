@@ -183,6 +183,15 @@ impl WorkerSession {
         progress: watch::Sender<PartProgress>,
         cancel: CancellationToken,
     ) -> Result<u64, RecorderError> {
+        if !part.path.is_absolute() {
+            // The library would take it from the worker's own folder, which goes with the worker.
+            let message = format!(
+                "{}: the path {} is not absolute",
+                self.at,
+                part.path.display()
+            );
+            return Err(RecorderError::new(FailureKind::Local, message));
+        }
         let source = match part.source {
             Source::Name(name) => protocol::Source::Name(name),
             Source::Time {

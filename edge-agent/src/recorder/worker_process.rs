@@ -394,7 +394,8 @@ struct Launched {
 }
 
 /// Starts the process: nothing in its environment but the way to libraries, a socket as its input, a pipe for what it
-/// prints, a fresh folder (the vendor's library reads settings from where it is started). Fails with what failed.
+/// prints, a fresh folder (the vendor's library reads settings from where it is started). It is not started through the guard: it asks for the signal of our death
+/// itself, and for one that leaves it the time to log out. Fails with what failed.
 fn launch(folder: PathBuf, program: WorkerProgram) -> Result<Launched, (String, io::Error)> {
     let at = |what: String| move |error| (what, error);
     make_fresh(&folder).map_err(at(format!("working folder {}", folder.display())))?;

@@ -52,7 +52,7 @@ macro_rules! codes {
 codes! {
     0 NoReason Device "the library gave no reason",
     1 WrongPassword Refused "wrong user name or password",
-    2 NoRight Refused "the account has no right to do this: give it the right to play back, download and view all channels",
+    2 NoRight Refused "the account has no right to do this: give it the rights to read the settings and to play back, download and view all channels",
     3 NoInit Worker "the library is not initialised",
     4 NoSuchChannel Unsupported "the recorder has no such channel: import the channels anew",
     5 TooManyLinks Capacity "the recorder has no free connection: close other viewers, or lower the number of downloads at once",
