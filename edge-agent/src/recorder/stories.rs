@@ -568,6 +568,40 @@ async fn position_200_is_not_success() {
 }
 
 #[tokio::test]
+async fn downloads_run_side_by_side_up_to_the_recorders_limit() {
+    let place = Place::new(Device {
+        max_downloads: Some(2),
+        throttle_bytes_per_s: Some(200_000),
+        ..device()
+    });
+    let running = place.start(PASSWORD);
+    let session = running.session().await;
+    let fetch = |name: &str, file: &str| {
+        let part = PartRequest {
+            path: place.path(file),
+            limit_kbps: None,
+            ..by_name(&place, name)
+        };
+        let session = session.clone();
+        async move { download(&session, part).await.0 }
+    };
+    let (one, two, three) = tokio::join!(
+        fetch("ch33_1", "1.ps"),
+        fetch("ch33_2", "2.ps"),
+        fetch("ch33_3", "3.ps"),
+    );
+    let (fetched, refused): (Vec<_>, Vec<_>) =
+        [one, two, three].into_iter().partition(Result::is_ok);
+    assert_eq!(fetched.len(), 2);
+    let refused = refused[0].clone().unwrap_err();
+    assert_eq!(
+        (refused.kind, refused.vendor_code),
+        (FailureKind::Capacity, Some(28))
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_download_is_cancelled_at_once() {
     let place = Place::new(Device {
         throttle_bytes_per_s: Some(20_000),

@@ -515,14 +515,10 @@ pub const FIND_TIMEOUT: i32 = 1005;
 /// A recorder tells at most so many records for one search.
 pub const FIND_MAX: usize = 4000;
 
-/// Stream data: a live stream broke; comes without bytes.
-pub const DATA_BROKEN: u32 = 0;
 /// Stream data: the 40-byte media header.
 pub const DATA_HEADER: u32 = 1;
 /// Stream data: bytes of the stream.
 pub const DATA_STREAM: u32 = 2;
-/// Stream data: sound that is sent apart from the pictures.
-pub const DATA_AUDIO: u32 = 3;
 
 /// `PlayBackControl`: start.
 pub const PLAY_START: u32 = 1;
