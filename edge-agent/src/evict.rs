@@ -222,18 +222,21 @@ impl Evictor {
         Ok(relieved)
     }
 
-    /// Looks every interval, and empties the garbage as soon as there is some, until told to stop.
+    /// Looks every interval, and empties the garbage as soon as there is some, until told to stop. Ends with an error
+    /// only when the catalog is closed: on a disk that is full, eviction is the last thing that may give up.
     pub async fn run(self, stop: CancellationToken) -> Result<(), CatalogError> {
         let interval = Duration::from_secs(u64::from(self.0.config.interval_s.max(1)));
         loop {
-            let relieved = self.relieve().await?;
-            if relieved != Relieved::default() {
-                tracing::info!(
+            match self.relieve().await {
+                Ok(relieved) if relieved == Relieved::default() => {}
+                Ok(relieved) => tracing::info!(
                     by_rule = relieved.by_rule,
                     by_pressure = relieved.by_pressure,
                     forced = relieved.forced,
                     "Footage has left"
-                );
+                ),
+                Err(e @ CatalogError::Db(base::sqlite::DbError::Closed)) => return Err(e),
+                Err(e) => tracing::error!(error = %e, "Eviction failed; tried again"),
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),

@@ -268,6 +268,8 @@ impl Pipeline {
     pub async fn run(&self, cancel: CancellationToken) -> Result<(), CatalogError> {
         let finished = self.catalog().finish_interrupted(&self.0.parts.volumes);
         finished.await?;
+        // Before anything is discovered: what lies on the disks is not fetched again.
+        self.catalog().adopt_footage(&self.0.parts.volumes).await?;
         self.put_back_interrupted().await?;
 
         let mut side = JoinSet::new();

@@ -41,7 +41,16 @@ impl Catalog {
             if !self.is_to_adopt(volume.id()).await? || volume.check().is_err() {
                 continue;
             }
-            let of_volume = self.adopt_volume(volume).await?;
+            let of_volume = match self.adopt_volume(volume).await {
+                Ok(of_volume) => of_volume,
+                // A disk that cannot be read is no reason not to work with the others.
+                Err(e @ (CatalogError::Io { .. } | CatalogError::Volume(_))) => {
+                    tracing::warn!(volume = volume.name(), error = %e,
+                        "The footage on a volume cannot be read in now; tried again at the next start");
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
             tracing::info!(
                 volume = volume.name(),
                 recordings = of_volume.recordings,
