@@ -571,7 +571,7 @@ async fn position_200_is_not_success() {
 async fn downloads_run_side_by_side_up_to_the_recorders_limit() {
     let place = Place::new(Device {
         max_downloads: Some(2),
-        throttle_bytes_per_s: Some(200_000),
+        throttle_bytes_per_s: Some(100_000),
         ..device()
     });
     let running = place.start(PASSWORD);
@@ -582,22 +582,28 @@ async fn downloads_run_side_by_side_up_to_the_recorders_limit() {
             limit_kbps: None,
             ..by_name(&place, name)
         };
+        let (sender, progress) = watch::channel(PartProgress::default());
         let session = session.clone();
-        async move { download(&session, part).await.0 }
+        let done = async move {
+            session
+                .download(part, sender, CancellationToken::new())
+                .await
+        };
+        (tokio::spawn(done), progress)
     };
-    let (one, two, three) = tokio::join!(
-        fetch("ch33_1", "1.ps"),
-        fetch("ch33_2", "2.ps"),
-        fetch("ch33_3", "3.ps"),
-    );
-    let (fetched, refused): (Vec<_>, Vec<_>) =
-        [one, two, three].into_iter().partition(Result::is_ok);
-    assert_eq!(fetched.len(), 2);
-    let refused = refused[0].clone().unwrap_err();
+    let (one, mut progress_of_one) = fetch("ch33_1", "1.ps");
+    let (two, mut progress_of_two) = fetch("ch33_2", "2.ps");
+    for progress in [&mut progress_of_one, &mut progress_of_two] {
+        let begun = progress.wait_for(|progress| progress.received_bytes > 0);
+        begun.await.unwrap();
+    }
+    let refused = fetch("ch33_3", "3.ps").0.await.unwrap().unwrap_err();
     assert_eq!(
         (refused.kind, refused.vendor_code),
         (FailureKind::Capacity, Some(28))
     );
+    one.await.unwrap().unwrap();
+    two.await.unwrap().unwrap();
     running.stop().await;
 }
 
