@@ -81,13 +81,14 @@ async fn every_route_but_the_few_public_ones_refuses_without_login() {
     );
 }
 
-struct Relay {
-    key: EcdsaKeyPair,
+/// A relay that this appliance belongs to.
+pub struct Relay {
+    pub key: EcdsaKeyPair,
     organisation: OrganisationId,
 }
 
 impl Relay {
-    fn new(house: &House) -> Self {
+    pub fn new(house: &House) -> Self {
         let pem = rcgen::KeyPair::generate().unwrap();
         let key = EcdsaKeyPair::from_pkcs8(
             &ECDSA_P256_SHA256_FIXED_SIGNING,
@@ -109,7 +110,7 @@ impl Relay {
         Self { key, organisation }
     }
 
-    fn assertion(&self, house: &House, permissions: &[Permission]) -> Assertion {
+    pub fn assertion(&self, house: &House, permissions: &[Permission]) -> Assertion {
         Assertion {
             appliance: house.app.appliance.clone(),
             user_id: UserId::new(),

@@ -26,6 +26,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
+use crate::uplink::claim::RelaySettings;
 
 /// A password that may be set.
 pub const PASSWORD: &str = "correct horse battery";
@@ -37,6 +38,7 @@ pub struct House {
     pub clock: Clock,
     pub membership: watch::Sender<Option<Membership>>,
     pub ready: watch::Sender<bool>,
+    pub relay: watch::Receiver<Option<RelaySettings>>,
     /// The catalog and what is in it.
     pub below: crate::catalog::testing::House,
 }
@@ -110,6 +112,7 @@ impl House {
             download: Default::default(),
             zone: jiff::tz::TimeZone::UTC,
         });
+        let (relay, relay_rx) = watch::channel(None);
         let claim = Claim {
             state: ClaimState::Waiting,
             code: Some("ABCD-1234".into()),
@@ -128,7 +131,7 @@ impl House {
             pipeline,
             membership: membership_rx,
             claim: watch::channel(claim).1,
-            relay: watch::channel(None).0,
+            relay,
             sdk_problem: watch::channel(None).1,
             backfill_days: 30,
             ready: ready_rx,
@@ -141,6 +144,7 @@ impl House {
             clock: below.clock.clone(),
             membership,
             ready,
+            relay: relay_rx,
             below,
         }
     }

@@ -3,4 +3,5 @@
 mod doors;
 mod house;
 mod login;
+mod nouns;
 mod shape;

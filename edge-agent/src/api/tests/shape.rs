@@ -112,6 +112,17 @@ fn the_document_is_openapi_3_1_with_failures_everywhere() {
     }
 }
 
+/// Run `cargo run -p edge-agent -- openapi > web-ui/openapi/agent.json` and look at what changed.
+#[test]
+fn the_document_is_the_committed_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../web-ui/openapi/agent.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed.trim_end() == document().to_pretty_json().unwrap(),
+        "the API has changed: cargo run -p edge-agent -- openapi > web-ui/openapi/agent.json"
+    );
+}
+
 /// A route of the document with its parameters filled, well or badly, or any path at all.
 fn any_path() -> impl Strategy<Value = String> {
     let document = serde_json::to_value(document()).unwrap();
