@@ -42,6 +42,8 @@ struct Inner {
     secrets: Arc<Secrets>,
     config: Arc<SdkConfig>,
     running: Mutex<HashMap<RecorderId, Running>>,
+    /// Held while sessions are brought in line with the catalog, so that none is begun twice.
+    following: tokio::sync::Mutex<()>,
 }
 
 /// The session of one recorder.
@@ -72,6 +74,7 @@ impl Sessions {
             secrets,
             config,
             running: Mutex::default(),
+            following: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -87,6 +90,12 @@ impl Sessions {
 
     /// A session to work with, or why there is none.
     pub async fn session(&self, id: RecorderId) -> Result<RecorderSession, RecorderError> {
+        if self.handle(id).is_none() {
+            // Perhaps it was added a moment ago and its change is still on the way here.
+            self.follow()
+                .await
+                .map_err(|error| RecorderError::new(FailureKind::Local, error.to_string()))?;
+        }
         match self.handle(id) {
             Some(handle) => handle.session().await,
             None => Err(RecorderError::new(
@@ -161,6 +170,7 @@ impl Sessions {
 
     /// Starts, replaces and ends sessions until they are what the catalog says.
     async fn follow(&self) -> Result<(), CatalogError> {
+        let _alone = self.0.following.lock().await;
         let recorders = self.0.catalog.recorders().await?;
         let wanted: HashMap<RecorderId, Recorder> = recorders
             .into_iter()
