@@ -120,6 +120,12 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         Ok::<_, Infallible>(())
     });
     announce(&state.address_file(), bound)?;
+    // On the last floor: answers through the tunnel are counted to their end.
+    let access_log = tasks.stop_of(Floor::Uplink);
+    tasks.spawn(Floor::Uplink, "access-log", async move {
+        app.keep_access_log(access_log).await;
+        Ok::<_, Infallible>(())
+    });
 
     // What an interruption left half done is finished before anything new begins.
     let finished = catalog.finish_interrupted(&volumes).await?;

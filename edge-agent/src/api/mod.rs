@@ -17,14 +17,18 @@
 //! Never put a credential or a token into one. Request id, error shape, panics, size limits and logging are not a
 //! handler's business.
 
+mod access;
 mod cameras;
 pub mod cookies;
 pub mod error;
 mod events;
 pub mod extract;
 mod health;
+mod media;
 mod openapi;
+mod playback;
 pub mod principal;
+mod range;
 mod recorders;
 mod recordings;
 mod reports;
@@ -127,6 +131,8 @@ pub struct Own {
     listeners: events::Listeners,
     /// Places for connection tests, each of which starts a worker.
     tests: Semaphore,
+    /// Who saw what.
+    access: access::AccessLog,
 }
 
 impl Default for Own {
@@ -136,6 +142,7 @@ impl Default for Own {
             attempts: session::Attempts::default(),
             listeners: events::Listeners::default(),
             tests: Semaphore::new(recorders::TESTS_MAX),
+            access: access::AccessLog::default(),
         }
     }
 }
@@ -149,6 +156,12 @@ impl App {
     /// Now.
     pub fn now(&self) -> UtcTime {
         self.catalog.now()
+    }
+
+    /// Writes who saw what into the catalog until `stop`, and then until the last answer that carries footage is over.
+    pub async fn keep_access_log(&self, stop: CancellationToken) {
+        let catalog = self.catalog.clone();
+        self.own.access.write(catalog, stop).await;
     }
 
     /// Who may log in here.

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, cameras, events, health, openapi, recorders, recordings, reports, request, session, setup,
-    storage, sync, system, ui,
+    App, cameras, events, health, media, openapi, playback, recorders, recordings, reports,
+    request, session, setup, storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -46,6 +46,9 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::get, recordings::delete))
         .routes(routes!(recordings::lock))
+        .routes(routes!(media::download))
+        .routes(routes!(media::media))
+        .routes(routes!(playback::playlist))
         .routes(routes!(sync::list, sync::start))
         .routes(routes!(sync::get, sync::cancel))
         // The appliance

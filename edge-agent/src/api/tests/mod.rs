@@ -1,6 +1,7 @@
 //! The whole API over a real catalog in a temporary folder, asked without a network.
 
 mod doors;
+mod footage;
 mod house;
 mod login;
 mod nouns;
