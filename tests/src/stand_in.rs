@@ -1,5 +1,6 @@
 //! A stand-in recorder: the folder that plays the vendor's SDK folder, with its scenario.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -24,6 +25,8 @@ pub const DAY: &str = "2026-11-03T14:05:00Z";
 #[derive(Debug)]
 pub struct StandIn {
     folder: PathBuf,
+    /// Ports that answer as a device's do; see [`StandIn::listen`].
+    ports: Vec<TcpListener>,
     /// What the recorders are and how they misbehave; written by [`StandIn::write`].
     pub scenario: Scenario,
 }
@@ -35,6 +38,7 @@ impl StandIn {
         folder::prepare(folder, &scenario)?;
         Ok(Self {
             folder: folder.to_owned(),
+            ports: Vec::new(),
             scenario,
         })
     }
@@ -65,6 +69,17 @@ impl StandIn {
             ..Device::default()
         });
         &mut self.scenario.devices[number]
+    }
+
+    /// Gives every recorder a free port that accepts connections, as a connection test wants to see before it asks the
+    /// library (which itself opens none here), and writes the scenario.
+    pub fn listen(&mut self) -> Result<()> {
+        for device in &mut self.scenario.devices {
+            let port = TcpListener::bind((device.address.as_str(), 0))?;
+            device.port = port.local_addr()?.port();
+            self.ports.push(port);
+        }
+        self.write()
     }
 
     /// Writes the scenario; a running library follows with its next call.

@@ -26,6 +26,9 @@ await tell(given, async (page, shots) => {
   await form.locator('[name=recorder-password]').fill(given.recorder.password)
   await shots.take('recorder')
   await form.getByTestId('recorder-save').click()
+  // Saving tests the connection too; only a recorder that answers leads on.
+  await page.getByTestId('setup-done').waitFor()
+  await shots.take('fetching')
   await page.getByTestId('setup-done').click()
 
   // Recordings arrive by themselves.

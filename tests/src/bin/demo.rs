@@ -92,7 +92,7 @@ fn recorder(folder: &Path, footage: Option<&Path>) -> Result<StandIn> {
         }
     };
     this.add_recorder("127.0.0.1", 8000, channels);
-    this.write()?;
+    this.listen()?;
     Ok(this)
 }
 

@@ -9,7 +9,9 @@ use tests::stand_in::{self, StandIn, USER, standard_spec};
 #[tokio::test]
 async fn browser_at_the_site() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let nvr = StandIn::standard(&dir.path().join("sdk"), &standard_spec(2, 20))?;
+    let mut nvr = StandIn::standard(&dir.path().join("sdk"), &standard_spec(2, 20))?;
+    nvr.listen()?;
+    let port = nvr.scenario.devices[0].port;
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.start().await?;
     let file = browser::run(
@@ -17,7 +19,7 @@ async fn browser_at_the_site() -> Result<()> {
         json!({
             "url": box_.client.base(),
             "password": PASSWORD,
-            "recorder": { "address": "127.0.0.1", "port": 8000, "username": USER, "password": stand_in::PASSWORD },
+            "recorder": { "address": "127.0.0.1", "port": port, "username": USER, "password": stand_in::PASSWORD },
             "recordings": 4,
             "screenshots": browser::screenshots("site")?,
         }),
