@@ -95,6 +95,15 @@ impl Event {
     }
 }
 
+/// Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportPage {
+    /// From the asked number on, in order, as many as one answer holds; empty when there is nothing newer.
+    pub reports: Vec<Report>,
+    /// The outbox no longer has them, or is another one: everything is told anew under a new log.
+    pub gone: bool,
+}
+
 /// Recordings as they stand after the change, at most [`BATCH_MAX`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recordings {

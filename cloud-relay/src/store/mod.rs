@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod organisations;
 pub mod people;
 pub mod recordings;
+pub mod reports;
 pub mod scope;
 pub mod sites;
 #[cfg(test)]

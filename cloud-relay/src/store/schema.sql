@@ -77,6 +77,14 @@ create table appliance (
     host_figures    text
 ) strict;
 
+-- Logs that an appliance has left behind: what a broker still delivers of them counts no more. The newest few stay.
+create table past_log (
+    id          integer primary key,
+    appliance   text not null references appliance (id) on delete cascade,
+    log         text not null,
+    unique (appliance, log)
+) strict;
+
 -- Certificate requests that wait for their code. Bounded, and gone after CODE_LIFETIME.
 create table enrolment (
     appliance   text primary key,
