@@ -28,7 +28,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use wire::ids::ApplianceId;
 use wire::topics::{
-    DEVICE_READ_PATTERNS, DEVICE_WRITE_PATTERNS, INGEST_FILTERS, RELAY_WRITE_FILTERS,
+    CONSUMER_READ_PATTERN, DEVICE_READ_PATTERNS, DEVICE_WRITE_PATTERNS, INGEST_FILTERS,
+    RELAY_WRITE_FILTERS,
 };
 
 use crate::pki::{Pki, PkiError, RELAY_CN};
@@ -360,7 +361,10 @@ fn acl(revoked: &[ApplianceId]) -> String {
     for pattern in DEVICE_WRITE_PATTERNS {
         let _ = writeln!(text, "pattern write {pattern}");
     }
-    for pattern in DEVICE_READ_PATTERNS {
+    for pattern in DEVICE_READ_PATTERNS
+        .into_iter()
+        .chain([CONSUMER_READ_PATTERN])
+    {
         let _ = writeln!(text, "pattern read {pattern}");
     }
     text
@@ -466,4 +470,4 @@ impl Link {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -23,7 +23,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_util::sync::CancellationToken;
-use wire::ids::ApplianceId;
+use wire::ids::{ApplianceId, OrganisationId};
 use wire::time::UtcTime;
 
 /// Life of an appliance's certificate.
@@ -238,6 +238,15 @@ impl Pki {
         params.distinguished_name = common_name(RELAY_CN);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue_with_key(params, SERVER_DAYS)
+    }
+
+    /// What an organisation's own consumer shows to the broker: it may read that organisation's tree. One connection at
+    /// a time (a bridge to the organisation's own broker, usually), since the name is also the client id.
+    pub fn issue_consumer(&self, organisation: OrganisationId) -> Result<IssuedWithKey, PkiError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = common_name(&organisation.to_string());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue_with_key(params, APPLIANCE_DAYS)
     }
 
     /// What an appliance shows to tunnel and broker.

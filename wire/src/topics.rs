@@ -215,6 +215,9 @@ pub const DEVICE_WRITE_PATTERNS: [&str; 3] = [
 pub const DEVICE_READ_PATTERNS: [&str; 2] =
     ["holdfast/1/device/%u/ack", "holdfast/1/device/%u/poke"];
 
+/// What an organisation's own consumer may read, likewise: its user name is the organisation's id.
+pub const CONSUMER_READ_PATTERN: &str = "holdfast/1/site/%u/#";
+
 #[cfg(test)]
 mod tests {
     use super::*;

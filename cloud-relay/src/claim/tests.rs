@@ -321,7 +321,6 @@ fn question(me: &Applicant, code: &ClaimCode) -> Enroll {
 #[tokio::test]
 async fn what_is_not_an_enrolment_is_refused_and_what_is_is_bounded() {
     let relay = Relay::start().await;
-    let state = tempfile::tempdir().unwrap();
     let me = applicant();
     let other = applicant();
     let good = question(&me, &ClaimCode::from_random([1; 5]));
@@ -413,7 +412,6 @@ async fn what_is_not_an_enrolment_is_refused_and_what_is_is_bounded() {
 #[tokio::test]
 async fn codes_cannot_be_tried_out_and_run_out() {
     let relay = Relay::start().await;
-    let state = tempfile::tempdir().unwrap();
     let me = applicant();
     let code = ClaimCode::from_random([1; 5]);
     let body = serde_json::to_vec(&question(&me, &code)).unwrap();
@@ -459,7 +457,6 @@ async fn codes_cannot_be_tried_out_and_run_out() {
 #[tokio::test]
 async fn a_revoked_appliance_waits_again_and_starts_anew() {
     let relay = Relay::start().await;
-    let state = tempfile::tempdir().unwrap();
     let me = applicant();
     let code = ClaimCode::from_random([1; 5]);
     let body = serde_json::to_vec(&question(&me, &code)).unwrap();

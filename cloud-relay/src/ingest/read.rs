@@ -198,13 +198,26 @@ mod tests {
         let at = topic("event/alert");
         assert!(matches!(
             read(&at, &alert(|_| {})),
-            Ok((_, Told::Report { seq: 1, event: Some(_), .. }))
+            Ok((
+                _,
+                Told::Report {
+                    seq: 1,
+                    event: Some(_),
+                    ..
+                }
+            ))
         ));
         for (why, refused) in [
-            (read(&topic("event/recording"), &alert(|_| {})), Refused::OtherTopic),
+            (
+                read(&topic("event/recording"), &alert(|_| {})),
+                Refused::OtherTopic,
+            ),
             (read(&topic("ack"), b"{}"), Refused::Topic),
             (read("holdfast/1/site/x", b"{}"), Refused::Topic),
-            (read(&at, &alert(|v| v["v"] = 2.into())), Refused::Version(2)),
+            (
+                read(&at, &alert(|v| v["v"] = 2.into())),
+                Refused::Version(2),
+            ),
             (
                 read(&at, &alert(|v| v["appliance"] = "ponmlkjihgfedcba".into())),
                 Refused::OtherAppliance("ponmlkjihgfedcba".parse().unwrap()),

@@ -13,6 +13,7 @@
 //! - Organisation and site come from the appliance's row, never from what it tells.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use base::sqlite::DbError;
 use rusqlite::{ErrorCode, OptionalExtension, Transaction, params};
@@ -93,23 +94,23 @@ impl Store {
     /// Applies messages in order, in one transaction.
     pub async fn apply(
         &self,
-        told: Vec<(ApplianceId, Told)>,
+        told: Arc<Vec<(ApplianceId, Told)>>,
         now: UtcTime,
     ) -> Result<Vec<Outcome>, DbError> {
         self.db
             .write(move |tx| {
                 let mut rows: HashMap<ApplianceId, Option<Row>> = HashMap::new();
                 let mut outcomes = Vec::with_capacity(told.len());
-                for (appliance, told) in told {
-                    let row = match rows.get_mut(&appliance) {
+                for (appliance, told) in told.iter() {
+                    let row = match rows.get_mut(appliance) {
                         Some(row) => row,
                         None => {
-                            let row = row(tx, &appliance)?;
+                            let row = row(tx, appliance)?;
                             rows.entry(appliance.clone()).or_insert(row)
                         }
                     };
                     outcomes.push(match row {
-                        Some(row) => apply_one(tx, &appliance, row, told, now)?,
+                        Some(row) => apply_one(tx, appliance, row, told, now)?,
                         None => Outcome::Stranger,
                     });
                 }
@@ -121,6 +122,47 @@ impl Store {
                     }
                 }
                 Ok(outcomes)
+            })
+            .await
+    }
+
+    /// Takes offline who has not been heard since `since`: a will is lost when the broker itself dies.
+    pub async fn take_offline(
+        &self,
+        since: UtcTime,
+    ) -> Result<Vec<(ApplianceId, Tenant)>, DbError> {
+        self.db
+            .write(move |tx| {
+                Ok(tx
+                    .prepare_cached(
+                        "update appliance set online = 0 where online = 1 and coalesce(last_seen_utc, 0) < ?1 \
+                         returning id, organisation_id, site_id",
+                    )?
+                    .query_map([since.micros()], |r| {
+                        let tenant = Tenant {
+                            organisation: column(r, 1)?,
+                            site: column(r, 2)?,
+                        };
+                        Ok((column(r, 0)?, tenant))
+                    })?
+                    .collect::<Result<_, _>>()?)
+            })
+            .await
+    }
+
+    /// What is stored of the reports of each appliance that is online.
+    pub async fn acknowledged_online(&self) -> Result<Vec<(ApplianceId, Ack)>, DbError> {
+        self.db
+            .read(|c| {
+                Ok(c.prepare_cached(
+                    "select id, log, seq from appliance where online = 1 and revoked = 0 and log is not null",
+                )?
+                .query_map([], |r| {
+                    let seq = u64::try_from(r.get::<_, i64>(2)?).unwrap_or(0);
+                    let log = column(r, 1)?;
+                    Ok((column(r, 0)?, Ack { log, seq }))
+                })?
+                .collect::<Result<_, _>>()?)
             })
             .await
     }
@@ -161,12 +203,12 @@ fn apply_one(
     tx: &Transaction<'_>,
     appliance: &ApplianceId,
     row: &mut Row,
-    told: Told,
+    told: &Told,
     now: UtcTime,
 ) -> Result<Outcome, DbError> {
     let tenant = row.tenant;
     let mut ack = None;
-    if let Told::Report { log, seq, .. } = &told {
+    if let Told::Report { log, seq, .. } = told {
         let stored = match row.ack {
             Some(known) if known.log == *log => known.seq,
             known => {
@@ -226,11 +268,7 @@ fn is_refusal(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn is_past(
-    tx: &Transaction<'_>,
-    appliance: &ApplianceId,
-    log: LogId,
-) -> rusqlite::Result<bool> {
+fn is_past(tx: &Transaction<'_>, appliance: &ApplianceId, log: LogId) -> rusqlite::Result<bool> {
     tx.prepare_cached("select 1 from past_log where appliance = ?1 and log = ?2")?
         .exists(params![appliance.as_str(), log.to_string()])
 }
@@ -265,7 +303,7 @@ fn keep(
     tx: &Transaction<'_>,
     appliance: &ApplianceId,
     row: &mut Row,
-    told: Told,
+    told: &Told,
     now: UtcTime,
 ) -> rusqlite::Result<bool> {
     let id = appliance.as_str();
@@ -276,17 +314,18 @@ fn keep(
             ts,
             event: Some(event),
             ..
-        } => keep_event(tx, id, row.tenant, seq, message, ts, &event)?,
-        Told::Report { event: None, .. } | Told::Figures(Figures::Network(_) | Figures::Camera(_)) => {}
-        Told::Online(online) => return keep_presence(tx, id, row, &online),
+        } => keep_event(tx, id, row.tenant, *seq, *message, *ts, event)?,
+        Told::Report { event: None, .. }
+        | Told::Figures(Figures::Network(_) | Figures::Camera(_)) => {}
+        Told::Online(online) => return keep_presence(tx, id, row, online),
         Told::State(_, State::Agent(state)) => {
-            set(tx, "agent_state", id, &state)?;
+            set(tx, "agent_state", id, state)?;
         }
         Told::State(_, State::Storage(state)) => {
-            set(tx, "storage_state", id, &state)?;
+            set(tx, "storage_state", id, state)?;
         }
         Told::Figures(Figures::Host(figures)) => {
-            set(tx, "host_figures", id, &figures)?;
+            set(tx, "host_figures", id, figures)?;
         }
         Told::State(_, State::Recorder(recorder)) => {
             make_room(tx, "recorder", id, &recorder.id.to_string(), RECORDERS_MAX)?;
@@ -300,7 +339,7 @@ fn keep(
                 id,
                 row.tenant.organisation.to_string(),
                 row.tenant.site.to_string(),
-                json(&recorder)?,
+                json(recorder)?,
                 now.micros()
             ])?;
         }
@@ -317,7 +356,7 @@ fn keep(
                 row.tenant.organisation.to_string(),
                 row.tenant.site.to_string(),
                 camera.name,
-                json(&camera)?,
+                json(camera)?,
                 now.micros()
             ])?;
         }
