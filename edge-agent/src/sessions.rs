@@ -379,3 +379,145 @@ pub enum CannotLogIn {
     #[error(transparent)]
     Password(#[from] crate::secrets::CannotOpen),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::recorders::{NewRecorder, RecorderChange};
+    use crate::catalog::testing::House;
+
+    /// A house with one recorder, and sessions whose worker cannot be started: what is tested is who has a session.
+    async fn house() -> (House, Sessions, RecorderId) {
+        let house = House::new().await;
+        let secrets = Arc::new(Secrets::open(&house.path().join("secrets.key")).unwrap());
+        let config = SdkConfig {
+            sdk_folder: house.path().join("none"),
+            work_dir: house.path().join("workers"),
+            ..SdkConfig::default()
+        };
+        let id = RecorderId::new();
+        let new = NewRecorder {
+            id,
+            name: "Shop".into(),
+            address: "192.0.2.10".into(),
+            port: 8000,
+            username: "admin".into(),
+            password_sealed: secrets.seal(id, "word"),
+            enabled: true,
+        };
+        house.catalog.add_recorder(new).await.unwrap();
+        let sessions = Sessions::new(house.catalog.clone(), secrets, Arc::new(config));
+        (house, sessions, id)
+    }
+
+    /// Tells one session from the next.
+    fn stop_of(sessions: &Sessions, id: RecorderId) -> Option<CancellationToken> {
+        Some(sessions.locked().get(&id)?.stop.clone())
+    }
+
+    async fn change(house: &House, id: RecorderId, change: RecorderChange) {
+        house.catalog.change_recorder(id, change).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sessions_follow_the_recorders() {
+        let (house, sessions, id) = house().await;
+        sessions.follow().await.unwrap();
+        let first = stop_of(&sessions, id).unwrap();
+        assert!(sessions.handle(id).is_some());
+
+        let renamed = RecorderChange {
+            name: Some("Yard".into()),
+            ..RecorderChange::default()
+        };
+        change(&house, id, renamed).await;
+        sessions.follow().await.unwrap();
+        assert!(!first.is_cancelled(), "a name is no reason to log in anew");
+
+        let moved = RecorderChange {
+            address: Some("192.0.2.11".into()),
+            ..RecorderChange::default()
+        };
+        change(&house, id, moved).await;
+        sessions.follow().await.unwrap();
+        assert!(first.is_cancelled());
+        let second = stop_of(&sessions, id).unwrap();
+
+        let off = RecorderChange {
+            enabled: Some(false),
+            ..RecorderChange::default()
+        };
+        change(&house, id, off).await;
+        sessions.follow().await.unwrap();
+        assert!(second.is_cancelled() && stop_of(&sessions, id).is_none());
+        let refused = sessions.session(id).await.unwrap_err();
+        assert!(refused.message.contains("switch it on"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_password_that_does_not_open_is_said_and_mended_by_a_new_one() {
+        let (house, sessions, id) = house().await;
+        let broken = RecorderChange {
+            password_sealed: Some(vec![1, 2, 3]),
+            ..RecorderChange::default()
+        };
+        change(&house, id, broken).await;
+        sessions.follow().await.unwrap();
+        assert!(sessions.handle(id).is_none());
+        let recorder = house.catalog.recorder(id).await.unwrap();
+        assert_eq!(recorder.state, RecorderState::Error);
+        assert!(recorder.state_reason.unwrap().contains("enter it again"));
+
+        let mended = RecorderChange {
+            password_sealed: Some(sessions.0.secrets.seal(id, "word")),
+            ..RecorderChange::default()
+        };
+        change(&house, id, mended).await;
+        sessions.follow().await.unwrap();
+        assert!(sessions.handle(id).is_some());
+        sessions.end(id).await;
+    }
+
+    #[tokio::test]
+    async fn another_device_at_the_address_is_not_worked_with() {
+        let (house, sessions, id) = house().await;
+        drop(house.login(id, "A1", 1).await);
+        sessions.follow().await.unwrap();
+        let (status, told) = watch::channel(SessionStatus {
+            state: RecorderState::Unknown,
+            reason: None,
+            last_checked_at: None,
+            identity: None,
+        });
+        let stop = stop_of(&sessions, id).unwrap();
+        let noting = tokio::spawn(sessions.clone().note(id, told, stop.clone()));
+        status.send_modify(|status| {
+            status.state = RecorderState::Online;
+            status.identity = Some(Arc::new(crate::catalog::testing::identity("B2", 1)));
+        });
+        noting.await.unwrap();
+        assert!(stop.is_cancelled() && sessions.handle(id).is_none());
+        // Nothing is tried by itself, but a person may ask.
+        sessions.follow().await.unwrap();
+        assert!(sessions.handle(id).is_none());
+        sessions.try_now(id).await.unwrap();
+        assert!(sessions.handle(id).is_some());
+        sessions.end(id).await;
+    }
+
+    #[tokio::test]
+    async fn run_follows_changes_and_ends_every_session() {
+        let (house, sessions, id) = house().await;
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(sessions.clone().run(stop.clone()));
+        while stop_of(&sessions, id).is_none() {
+            tokio::task::yield_now().await;
+        }
+        house.catalog.remove_recorder(id).await.unwrap();
+        while stop_of(&sessions, id).is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
+}

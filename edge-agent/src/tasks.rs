@@ -83,13 +83,13 @@ impl Tasks {
     }
 
     /// Starts a task that goes on until its floor is stopped.
-    pub fn spawn<E: std::fmt::Display>(
+    pub fn spawn<E>(
         &self,
         floor: Floor,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) where
-        E: Send + 'static,
+        E: std::fmt::Display + Send + 'static,
     {
         let floor = self.floor(floor);
         let (stop, abort, tell) = (floor.stop.clone(), floor.abort.clone(), self.tell.clone());

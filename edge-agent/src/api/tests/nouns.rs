@@ -350,7 +350,7 @@ async fn what_somebody_far_away_may_do_is_what_the_relay_says() {
         assert_eq!(
             refused.code(),
             ErrorCode::AuthInsufficientPermissions,
-            "{method} {path}"
+            "{method} {path} needs {needed:?}"
         );
     }
     assert_eq!(
