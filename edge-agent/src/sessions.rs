@@ -44,6 +44,8 @@ struct Inner {
     running: Mutex<HashMap<RecorderId, Running>>,
     /// Held while sessions are brought in line with the catalog, so that none is begun twice.
     following: tokio::sync::Mutex<()>,
+    /// The agent stops: no session is begun any more.
+    closed: CancellationToken,
 }
 
 /// The session of one recorder.
@@ -75,6 +77,7 @@ impl Sessions {
             config,
             running: Mutex::default(),
             following: tokio::sync::Mutex::default(),
+            closed: CancellationToken::new(),
         }))
     }
 
@@ -144,6 +147,8 @@ impl Sessions {
                 Err(RecvError::Closed) => break,
             }
         }
+        self.0.closed.cancel();
+        let _alone = self.0.following.lock().await;
         let ids: Vec<RecorderId> = self.locked().keys().copied().collect();
         // Side by side: each may have to wait for a device.
         futures_util::future::join_all(ids.into_iter().map(|id| self.end(id))).await;
@@ -171,6 +176,9 @@ impl Sessions {
     /// Starts, replaces and ends sessions until they are what the catalog says.
     async fn follow(&self) -> Result<(), CatalogError> {
         let _alone = self.0.following.lock().await;
+        if self.0.closed.is_cancelled() {
+            return Ok(());
+        }
         let recorders = self.0.catalog.recorders().await?;
         let wanted: HashMap<RecorderId, Recorder> = recorders
             .into_iter()
@@ -519,5 +527,7 @@ mod tests {
         }
         stop.cancel();
         running.await.unwrap().unwrap();
+        sessions.follow().await.unwrap();
+        assert!(sessions.locked().is_empty());
     }
 }
