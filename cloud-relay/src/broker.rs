@@ -152,6 +152,7 @@ impl Managed {
     }
 
     /// How it is.
+    #[cfg(test)]
     pub fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }

@@ -48,12 +48,6 @@ pub enum Presence {
         /// Whether it is there now.
         online: bool,
     },
-    /// By the tunnel: how many connections are held.
-    #[serde(rename = "state.tunnel")]
-    Tunnel {
-        /// Connections now.
-        connections: u32,
-    },
 }
 
 /// Hands changes to everybody who watches. Cheap to clone.

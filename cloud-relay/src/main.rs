@@ -1,6 +1,5 @@
 //! `cloud-relay`: the program far away. Parses, sets up tracing, dispatches.
 #![forbid(unsafe_code)]
-#![allow(dead_code)] // until ingest is wired
 
 mod access;
 mod api;
@@ -23,11 +22,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use base::clock::Clock;
 use clap::{Parser, Subcommand, ValueEnum};
 use wire::resource::Role;
 
 use crate::config::Config;
+use crate::pki::Pki;
 use crate::store::Store;
 use crate::tenancy::NewPerson;
 
@@ -68,6 +69,19 @@ enum Command {
         /// Name of the organisation; made if it is not there. Not for super admins.
         #[arg(long)]
         organisation: Option<String>,
+    },
+    /// Writes a certificate with which an organisation's own programs read its telemetry from the broker: `ca.pem`,
+    /// `consumer.pem` and `consumer.key` into a folder. It is good for 90 days.
+    IssueConsumer {
+        /// The configuration file.
+        #[arg(long, default_value = config::PATH)]
+        config: PathBuf,
+        /// Name of the organisation.
+        #[arg(long)]
+        organisation: String,
+        /// Where to write them.
+        #[arg(long)]
+        folder: PathBuf,
     },
     /// How the program starts its children; not for people.
     #[command(name = base::child::GUARD, hide = true)]
@@ -122,6 +136,13 @@ fn main() -> ExitCode {
             };
             with_config(&config, async move |config| add_user(&config, new).await)
         }
+        Command::IssueConsumer {
+            config,
+            organisation,
+            folder,
+        } => with_config(&config, async move |config| {
+            issue_consumer(&config, &organisation, &folder).await
+        }),
         Command::Guard { arguments } => {
             let code = base::child::guard_main(arguments);
             ExitCode::from(u8::try_from(code).unwrap_or(EXIT_FAILED))
@@ -176,5 +197,28 @@ async fn add_user(config: &Config, new: NewPerson) -> anyhow::Result<()> {
     let store = Store::open(folder)?;
     let password = tenancy::add_person(&store, &Clock::system(), new).await?;
     println!("{password}");
+    Ok(())
+}
+
+async fn issue_consumer(config: &Config, organisation: &str, folder: &Path) -> anyhow::Result<()> {
+    let state = &config.state.folder;
+    let known = Store::open(state)?.organisations().await?;
+    let Some(organisation) = known.into_iter().find(|it| it.name == organisation) else {
+        anyhow::bail!("there is no organisation of the name {organisation:?}");
+    };
+    let pki = Pki::open(state, Clock::system())?;
+    let made = pki.issue_consumer(organisation.id)?;
+    base::durable::create_dir_all(folder)
+        .with_context(|| format!("make the folder {}", folder.display()))?;
+    for (name, content, mode) in [
+        ("ca.pem", pki.ca_pem(), 0o644),
+        ("consumer.pem", &made.issued.certificate_pem, 0o644),
+        ("consumer.key", &made.key_pem, 0o600),
+    ] {
+        let path = folder.join(name);
+        base::durable::replace(&path, content.as_bytes(), mode)
+            .with_context(|| format!("write {}", path.display()))?;
+    }
+    println!("{}", organisation.id);
     Ok(())
 }

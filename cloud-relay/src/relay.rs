@@ -19,11 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, App, Parts};
 use crate::audit::Audit;
-use crate::broker::{Health, Link, Managed};
+use crate::broker::{Link, Managed};
 use crate::changes::Changes;
 use crate::claim::Claims;
 use crate::config::{self, Config, Web};
 use crate::identity::Identity;
+use crate::ingest::{self, Ingest};
+use crate::mqtt::Pokes;
 use crate::pki::{Pki, ServerCertificate};
 use crate::store::Store;
 use crate::tenancy;
@@ -89,6 +91,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         broker.told(&config),
         broker.ca()?.as_deref(),
     );
+    let (pokes, poked) = Pokes::new();
+    let ingest = Ingest::new(ingest::Parts {
+        store: store.clone(),
+        clock: clock.clone(),
+        changes: changes.clone(),
+        hub: hub.clone(),
+        pki: pki.clone(),
+        link: broker.link(),
+        socket_folder: folder.join("run/mqtt"),
+        pokes: poked,
+        patience: Default::default(),
+    });
+    let mut reports = ingest.connected();
     let (ready, is_ready) = watch::channel(false);
     let app = App::new(Parts {
         clock,
@@ -100,7 +115,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         pki: pki.clone(),
         claims,
         standing: broker.standing(),
-        broker: broker.health(),
+        reports: reports.clone(),
+        pokes,
         ready: is_ready,
     });
     let web_certificate = web_certificate(&config.web, &own_certificate)?;
@@ -117,10 +133,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             shutdown.clone(),
         ),
     );
+    // Reports first, then the broker: what it has acknowledged is stored before it ends.
+    let broker_stop = CancellationToken::new();
     if let Some(managed) = broker.take_managed() {
-        let run = managed.run(shutdown.clone());
+        let run = managed.run(broker_stop.clone());
         tasks.spawn("broker", async move { Ok(run.await?) });
     }
+    let take_in = ingest.run(shutdown.clone());
+    tasks.spawn("ingest", async move {
+        take_in.await;
+        broker_stop.cancel();
+        Ok(())
+    });
     tasks.spawn("audit", audit.clone().run(shutdown.clone()));
     let certificates = own_certificate.keep_renewed(shutdown.clone());
     tasks.spawn("certificates", async move {
@@ -146,8 +170,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     });
 
     addresses.write(folder)?;
-    ready.send_replace(true);
-    notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(
         web.address = %addresses.web,
         tunnel.address = %addresses.tunnel,
@@ -160,6 +182,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let stopping = shutdown.clone();
     tokio::spawn(async move {
+        // Ready once reports come in. A broker that goes away later stops nobody from watching.
+        let begun = reports.wait_for(|connected| *connected);
+        if let Some(Ok(_)) = stopping.run_until_cancelled(begun).await {
+            ready.send_replace(true);
+            notify(&[sd_notify::NotifyState::Ready]);
+        }
         stopping.cancelled().await;
         ready.send_replace(false);
         notify(&[sd_notify::NotifyState::Stopping]);
@@ -221,7 +249,6 @@ enum Broker {
 struct Known {
     address: SocketAddr,
     link: Link,
-    health: watch::Receiver<Health>,
     standing: Arc<Notify>,
 }
 
@@ -243,7 +270,6 @@ impl Broker {
         let known = Box::new(Known {
             address: managed.address(),
             link: managed.link(),
-            health: managed.health(),
             standing: managed.standing(),
         });
         Ok(Self::Managed(Some(Box::new(managed)), known))
@@ -293,14 +319,6 @@ impl Broker {
                 certificate: external.certificate.clone(),
                 key: external.key.clone(),
             },
-        }
-    }
-
-    /// How a managed one is; of another nothing is known.
-    fn health(&self) -> Option<watch::Receiver<Health>> {
-        match self {
-            Self::Managed(_, known) => Some(known.health.clone()),
-            Self::External(_) => None,
         }
     }
 

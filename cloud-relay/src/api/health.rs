@@ -6,7 +6,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, ApiResult, App};
-use crate::broker::Health;
 
 /// Answer to `GET /health` and `GET /ready`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -28,29 +27,29 @@ pub async fn health() -> Json<Alive> {
     Json(ALIVE)
 }
 
-/// Listeners and broker are up, and the database answers.
-#[utoipa::path(get, path = "/ready", tag = "health", security(()), responses((status = 200, body = Alive)))]
-pub async fn ready(State(app): State<App>) -> ApiResult<Json<Alive>> {
+/// Answer to `GET /ready`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ok`.
+    status: &'static str,
+    /// Program version.
+    version: &'static str,
+    /// Whether reports of appliances come in now. Without, lists grow old, but people can watch and download.
+    reports: bool,
+}
+
+/// The relay has started, reports have come in once, and the database answers.
+#[utoipa::path(get, path = "/ready", tag = "health", security(()), responses((status = 200, body = Ready)))]
+pub async fn ready(State(app): State<App>) -> ApiResult<Json<Ready>> {
     if !*app.ready.borrow() {
         return Err(ApiError::unavailable(
             "The relay is starting or stopping. Try again in a moment.",
         ));
     }
-    let broker = app.broker.as_ref().map(|health| health.borrow().clone());
-    match broker {
-        None | Some(Health::Running) => {}
-        Some(Health::Starting) => {
-            return Err(ApiError::unavailable(
-                "The MQTT broker is starting. Try again in a moment.",
-            ));
-        }
-        // Why stands in the journal: this route is open to everybody.
-        Some(Health::Down { .. }) => {
-            return Err(ApiError::unavailable(
-                "The MQTT broker is down and is started again; the journal says why. Pages and downloads work.",
-            ));
-        }
-    }
     app.store.has_people().await?;
-    Ok(Json(ALIVE))
+    Ok(Json(Ready {
+        status: ALIVE.status,
+        version: ALIVE.version,
+        reports: *app.reports.borrow(),
+    }))
 }

@@ -36,10 +36,10 @@ use tokio::sync::{Notify, watch};
 use wire::time::UtcTime;
 
 use crate::audit::Audit;
-use crate::broker::Health;
 use crate::changes::Changes;
 use crate::claim::Claims;
 use crate::identity::Identity;
+use crate::mqtt::Pokes;
 use crate::pki::Pki;
 use crate::store::Store;
 use crate::tunnel::hub::Hub;
@@ -73,8 +73,10 @@ pub struct Parts {
     pub claims: Claims,
     /// Notified when an appliance was claimed or revoked, so that the broker's rules follow.
     pub standing: Arc<Notify>,
-    /// How the managed broker is; none: it runs elsewhere.
-    pub broker: Option<watch::Receiver<Health>>,
+    /// Whether reports come in now (the broker is reached).
+    pub reports: watch::Receiver<bool>,
+    /// Hints to appliances.
+    pub pokes: Pokes,
     /// Whether start-up is over.
     pub ready: watch::Receiver<bool>,
 }

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use wire::error::{ErrorCode, ErrorResponse};
+use wire::poke::Poke;
 use wire::tunnel::{ASSERTION_HEADER, ASSERTION_LIFETIME_S, Assertion};
 
 use super::request::{FromAppliance, REQUEST_ID};
@@ -172,6 +173,8 @@ async fn exchange(
             tracing::debug!(appliance.id = %appliance, %error, "A request did not get through the tunnel");
             match error {
                 TunnelError::Offline(_) => {
+                    // Its reports may still come in: then it dials again at once.
+                    app.pokes.send(appliance.clone(), Poke::Reconnect);
                     offline("The site is offline, so its footage cannot be fetched now. What it reported stays listed.")
                 }
                 TunnelError::Busy(_) => ApiError::new(

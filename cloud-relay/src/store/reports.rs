@@ -168,6 +168,7 @@ impl Store {
     }
 
     /// What is stored of an appliance's reports.
+    #[cfg(test)]
     pub async fn acknowledged(&self, appliance: &ApplianceId) -> Result<Option<Ack>, DbError> {
         let appliance = appliance.clone();
         self.db

@@ -86,7 +86,8 @@ impl World {
             pki,
             claims,
             standing: Arc::default(),
-            broker: None,
+            reports: watch::channel(true).1,
+            pokes: crate::mqtt::Pokes::new().0,
             ready,
         });
         Self {
