@@ -19,7 +19,9 @@ use crate::config::Config;
 use crate::evict::Evictor;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
+use crate::live::{self, LiveHub};
 use crate::pipeline::{self, MakeRoom, Pipeline};
+use crate::recorder::driver::StreamKind;
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
@@ -81,6 +83,13 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         download: config.download.clone(),
         zone: TimeZone::system(),
     });
+    // Begun by the first viewer of a camera, shared by all.
+    let live = LiveHub::new(
+        config.live.clone(),
+        config.media.clone(),
+        catalog.clock().clone(),
+        open_live(sessions.clone()),
+    );
     let (_membership, membership_rx) = watch::channel(None);
     let (_claim, claim_rx) = watch::channel(wire::resource::Claim {
         state: wire::resource::ClaimState::NoRelay,
@@ -100,6 +109,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         secrets,
         sessions: sessions.clone(),
         pipeline: pipeline.clone(),
+        live: live.clone(),
         membership: membership_rx,
         claim: claim_rx,
         relay,
@@ -142,6 +152,12 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         "sessions",
         sessions.run(recorders.clone()),
     );
+    let streams = recorders.clone();
+    tasks.spawn(Floor::Recorders, "live", async move {
+        streams.cancelled().await;
+        live.shutdown().await;
+        Ok::<_, Infallible>(())
+    });
     tasks.spawn(Floor::Recorders, "sdk-library", async move {
         watch_library(sdk, sdk_problem, recorders).await;
         Ok::<_, Infallible>(())
@@ -181,6 +197,17 @@ pub fn room_of(evictor: Evictor) -> MakeRoom {
     Arc::new(move |bytes| {
         let evictor = evictor.clone();
         Box::pin(async move { evictor.need(bytes).await.map_err(|why| why.to_string()) })
+    })
+}
+
+/// A recorder's main stream as live view asks for it.
+pub fn open_live(sessions: Sessions) -> live::Open {
+    Arc::new(move |target| {
+        let sessions = sessions.clone();
+        Box::pin(async move {
+            let session = sessions.session(target.recorder).await?;
+            session.live(target.channel, StreamKind::Main).await
+        })
     })
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::evict::RetentionConfig;
 use crate::footage::volume::VolumeConfig;
+use crate::live::LiveConfig;
 use crate::media::MediaConfig;
 use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
@@ -37,6 +38,8 @@ pub struct Config {
     pub download: DownloadConfig,
     /// FFmpeg.
     pub media: MediaConfig,
+    /// Live view.
+    pub live: LiveConfig,
 }
 
 /// `[state]`.

@@ -52,7 +52,7 @@ const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 /// Recordings that are remuxed and verified at once: it is the disk that bounds it.
 const REMUXES: usize = 2;
 /// How long work after the download may go on once the agent is to stop.
-const LAST_WORK: Duration = Duration::from_secs(20);
+const LAST_WORK: Duration = Duration::from_secs(8);
 
 /// `[discovery]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

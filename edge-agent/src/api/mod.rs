@@ -24,6 +24,7 @@ pub mod error;
 mod events;
 pub mod extract;
 mod health;
+mod live;
 mod media;
 mod openapi;
 mod playback;
@@ -58,6 +59,7 @@ use wire::time::UtcTime;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
 use crate::footage::volume::Volumes;
+use crate::live::LiveHub;
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
@@ -102,6 +104,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// Carries out what people ask for.
     pub pipeline: Pipeline,
+    /// Live streams.
+    pub live: LiveHub,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
     /// How far the appliance has joined an organisation, as the uplink knows it.

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, cameras, events, health, media, openapi, playback, recorders, recordings, reports,
+    App, cameras, events, health, live, media, openapi, playback, recorders, recordings, reports,
     request, session, setup, storage, sync, system, ui,
 };
 
@@ -49,6 +49,8 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(media::download))
         .routes(routes!(media::media))
         .routes(routes!(playback::playlist))
+        .routes(routes!(live::hls))
+        .routes(routes!(live::file))
         .routes(routes!(sync::list, sync::start))
         .routes(routes!(sync::get, sync::cancel))
         // The appliance

@@ -21,7 +21,7 @@ use self::stream::{Means, Stream};
 use crate::media::MediaConfig;
 
 pub use self::stream::{Health, Open};
-pub use self::window::{Figures, Name};
+pub use self::window::Name;
 
 /// `[live]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

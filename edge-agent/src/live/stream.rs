@@ -145,6 +145,10 @@ impl Stream {
                 if state.window.is_ready() {
                     return Ok(state.window.playlist());
                 }
+                // It never played, and why is known: waiting longer would only hide the reason.
+                if state.runs == 0 && state.failure.is_some() {
+                    return Err(state.failure.clone());
+                }
             }
             match tokio::time::timeout_at(deadline, changes.changed()).await {
                 Ok(Ok(())) => {}

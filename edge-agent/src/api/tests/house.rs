@@ -22,6 +22,7 @@ use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
 use crate::evict::Evictor;
+use crate::live::LiveHub;
 use crate::pipeline::{self, Pipeline};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::Secrets;
@@ -113,6 +114,12 @@ impl House {
             zone: jiff::tz::TimeZone::UTC,
         });
         let (relay, relay_rx) = watch::channel(None);
+        let live = LiveHub::new(
+            Default::default(),
+            Default::default(),
+            below.clock.clone(),
+            crate::agent::open_live(sessions.clone()),
+        );
         let claim = Claim {
             state: ClaimState::Waiting,
             code: Some("ABCD-1234".into()),
@@ -129,6 +136,7 @@ impl House {
             secrets,
             sessions,
             pipeline,
+            live,
             membership: membership_rx,
             claim: watch::channel(claim).1,
             relay,

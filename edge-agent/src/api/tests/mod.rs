@@ -3,6 +3,7 @@
 mod doors;
 mod footage;
 mod house;
+mod live;
 mod login;
 mod nouns;
 mod shape;

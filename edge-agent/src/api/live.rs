@@ -1,0 +1,112 @@
+//! Live view as HLS (L1): the first request begins the stream, further ones join it.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use wire::error::ErrorCode;
+use wire::ids::CameraId;
+use wire::resource::StreamLink;
+use wire::tunnel::Permission;
+
+use super::access::{Action, Subject};
+use super::error::sentence;
+use super::playback::PLAYLIST;
+use super::{ApiError, ApiResult, App, Path, Principal};
+use crate::live::{LiveError, Target};
+
+/// Name of the playlist.
+const INDEX: &str = "index.m3u8";
+/// Segments never change while they are there.
+const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=60, immutable");
+
+/// Where a camera can be watched live. The stream is begun, so that it plays at once when the page asks for it.
+#[utoipa::path(get, path = "/cameras/{id}/stream/hls", tag = "live", params(("id" = CameraId, Path)),
+    responses((status = 200, body = StreamLink)))]
+pub async fn hls(
+    State(app): State<App>,
+    who: Principal,
+    Path(id): Path<CameraId>,
+) -> ApiResult<Json<StreamLink>> {
+    who.require(Permission::View)?;
+    let target = target(&app, id).await?;
+    app.live.playlist(id, target, &viewer(&who)).await?;
+    Ok(Json(StreamLink {
+        url: format!("/api/v1/live/{id}/{INDEX}"),
+    }))
+}
+
+/// Playlist (`index.m3u8`) and segments of live view, as the playlist names them.
+#[utoipa::path(get, path = "/live/{camera}/{file}", tag = "live",
+    params(("camera" = CameraId, Path), ("file" = String, Path)),
+    responses((status = 200, description = "Playlist or segment")))]
+pub async fn file(
+    State(app): State<App>,
+    who: Principal,
+    Path((camera, name)): Path<(CameraId, String)>,
+) -> ApiResult<Response> {
+    who.require(Permission::View)?;
+    let (kind, cache, bytes) = if name == INDEX {
+        let target = target(&app, camera).await?;
+        let text = app.live.playlist(camera, target, &viewer(&who)).await?;
+        (PLAYLIST, HeaderValue::from_static("no-store"), text.into())
+    } else {
+        let file = app.live.file(camera, &name, &viewer(&who))?;
+        (
+            HeaderValue::from_static(file.content_type),
+            CACHE,
+            file.bytes,
+        )
+    };
+    let subject = Subject {
+        action: Action::Live,
+        camera,
+        recording: None,
+        range: None,
+    };
+    let body = app.own.access.meter(&who, subject).body(Body::from(bytes));
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)];
+    Ok((headers, body).into_response())
+}
+
+/// Tells viewers apart. The relay watches once for all its viewers, and says for whom it began.
+fn viewer(who: &Principal) -> String {
+    match who.via.address() {
+        Some(address) => format!("{} at {}", who.user_id, address.ip()),
+        None => format!("{} through the relay", who.user_id),
+    }
+}
+
+async fn target(app: &App, id: CameraId) -> ApiResult<Target> {
+    let camera = app.catalog.camera(id).await?;
+    let recorder = app.catalog.recorder(camera.recorder_id).await?;
+    if !recorder.enabled {
+        return Err(ApiError::new(
+            ErrorCode::StreamNodeUnavailable,
+            format!(
+                "Recorder {:?} is switched off. Switch it on to watch its cameras.",
+                recorder.name
+            ),
+        ));
+    }
+    Ok(Target {
+        recorder: camera.recorder_id,
+        channel: camera.channel,
+    })
+}
+
+impl From<LiveError> for ApiError {
+    fn from(error: LiveError) -> Self {
+        let message = sentence(&error);
+        match error {
+            LiveError::TooMany { .. } => {
+                Self::new(ErrorCode::ConcurrentLimitExceeded, message).retry_after(10)
+            }
+            LiveError::Source { .. } => {
+                Self::new(ErrorCode::StreamNodeUnavailable, message).retry_after(5)
+            }
+            LiveError::NoSuchFile => Self::new(ErrorCode::NotFound, message),
+        }
+    }
+}
