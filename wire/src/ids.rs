@@ -90,7 +90,7 @@ uuid_ids! {
 /// and a level of every topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema, ToSchema)]
 #[serde(transparent)]
-pub struct ApplianceId(String);
+pub struct ApplianceId(#[schemars(regex(pattern = r"^[a-z2-7]{16}$"))] String);
 
 impl ApplianceId {
     /// Number of characters.

@@ -490,3 +490,6 @@ fn part(name: &str, ended: Result<(), tokio::task::JoinError>) -> UplinkError {
     let how = ended.map_or_else(|e| e.to_string(), |()| "it returned".into());
     UplinkError::Part(format!("{name}: {how}"))
 }
+
+#[cfg(test)]
+mod tests;
