@@ -22,9 +22,11 @@ use crate::host::watchdog;
 use crate::live::{self, LiveHub};
 use crate::pipeline::{self, MakeRoom, Pipeline};
 use crate::recorder::driver::StreamKind;
+use crate::report::figures::Viewers;
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
+use crate::uplink::{self, Uplink};
 
 /// Why the agent stopped although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -90,17 +92,15 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         catalog.clock().clone(),
         open_live(sessions.clone()),
     );
-    let (_membership, membership_rx) = watch::channel(None);
-    let (_claim, claim_rx) = watch::channel(wire::resource::Claim {
-        state: wire::resource::ClaimState::NoRelay,
-        code: None,
-        code_expires_at: None,
-        relay_url: None,
-        connected: false,
-        site_name: None,
-        failure: None,
-    });
-    let (relay, _relay_rx) = watch::channel(None);
+    // Every word with the relay, once there is one.
+    let (uplink, uplink_handle) = Uplink::new(uplink::Parts {
+        key_pem: identity.key_pem().to_owned(),
+        state: state.folder.clone(),
+        relay: config.relay.clone(),
+        catalog: catalog.clone(),
+        volumes: volumes.clone(),
+        viewers: viewers_of(live.clone()),
+    })?;
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
         appliance: identity.appliance.clone(),
@@ -110,9 +110,8 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         sessions: sessions.clone(),
         pipeline: pipeline.clone(),
         live: live.clone(),
-        membership: membership_rx,
-        claim: claim_rx,
-        relay,
+        membership: uplink_handle.membership(),
+        uplink: uplink_handle,
         sdk_problem: sdk_problem_rx,
         backfill_days: config.discovery.backfill_days,
         ready: ready_rx,
@@ -124,6 +123,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let listener = listen(config).await?;
     let bound = listener.local_addr().context("ask for the bound address")?;
     let router = api::router::router(app.clone());
+    let far = api::router::tunnel_router(app.clone());
     let door = tasks.stop_of(Floor::Door);
     tasks.spawn(Floor::Door, "lan-api", async move {
         api::serve::serve_lan(listener, router, door).await;
@@ -169,6 +169,8 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         "pipeline",
         async move { pipeline.run(work).await },
     );
+    let up = tasks.stop_of(Floor::Uplink);
+    tasks.spawn(Floor::Uplink, "uplink", uplink.run(far, up));
     let (door, proof) = (tasks.stop_of(Floor::Door), catalog.clone());
     tasks.spawn(Floor::Door, "watchdog", async move {
         watchdog::feed(|| progress(&proof), door).await;
@@ -197,6 +199,16 @@ pub fn room_of(evictor: Evictor) -> MakeRoom {
     Arc::new(move |bytes| {
         let evictor = evictor.clone();
         Box::pin(async move { evictor.need(bytes).await.map_err(|why| why.to_string()) })
+    })
+}
+
+/// How many people watch each camera, as telemetry asks for it.
+fn viewers_of(live: LiveHub) -> Viewers {
+    Arc::new(move || {
+        live.health()
+            .into_iter()
+            .map(|(camera, health)| (camera, u32::try_from(health.viewers).unwrap_or(u32::MAX)))
+            .collect()
     })
 }
 

@@ -14,6 +14,7 @@ use crate::live::LiveConfig;
 use crate::media::MediaConfig;
 use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
+use crate::uplink::claim::RelaySettings;
 
 /// Where the file lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
@@ -40,6 +41,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Live view.
     pub live: LiveConfig,
+    /// The relay to join, where none was set from the page.
+    pub relay: Option<RelaySettings>,
 }
 
 /// `[state]`.
@@ -158,6 +161,9 @@ impl Config {
                     volume.name
                 ));
             }
+        }
+        if let Some(Err(bad)) = self.relay.as_ref().map(RelaySettings::relay) {
+            return Err(format!("[relay]: {bad}"));
         }
         let volumes = self
             .volume

@@ -5,6 +5,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{ApplianceId, BootId, CameraId, LogId, MessageId, RecordingId, UserId};
 use crate::resource::{Camera, Recorder, Recording, Storage, SyncJob};
@@ -96,9 +97,10 @@ impl Event {
 }
 
 /// Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportPage {
     /// From the asked number on, in order, as many as one answer holds; empty when there is nothing newer.
+    #[schema(value_type = Vec<Object>)]
     pub reports: Vec<Report>,
     /// The outbox no longer has them, or is another one: everything is told anew under a new log.
     pub gone: bool,

@@ -40,7 +40,7 @@ mod session;
 mod setup;
 mod storage;
 mod sync;
-pub mod system;
+mod system;
 mod ui;
 
 #[cfg(test)]
@@ -53,7 +53,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use wire::claim::Membership;
 use wire::ids::ApplianceId;
-use wire::resource::Claim;
 use wire::time::UtcTime;
 
 use crate::catalog::Catalog;
@@ -63,7 +62,7 @@ use crate::live::LiveHub;
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
-use crate::uplink::claim::RelaySettings;
+use crate::uplink::UplinkHandle;
 
 pub use error::{ApiError, ApiResult};
 pub use extract::{JsonBody, Path, Query};
@@ -108,10 +107,8 @@ pub struct Parts {
     pub live: LiveHub,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
-    /// How far the appliance has joined an organisation, as the uplink knows it.
-    pub claim: watch::Receiver<Claim>,
-    /// Tells the uplink which relay to join.
-    pub relay: watch::Sender<Option<RelaySettings>>,
+    /// Joins and leaves organisations.
+    pub uplink: UplinkHandle,
     /// What is missing of the vendor's library, in words.
     pub sdk_problem: watch::Receiver<Option<String>>,
     /// How far back recorders are asked, in days, where nobody says.

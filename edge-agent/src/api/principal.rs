@@ -278,11 +278,6 @@ fn role_of(permissions: &[Permission]) -> Role {
 
 /// The point of the relay's key, as kept from the claim.
 fn assertion_key(membership: &Membership) -> ApiResult<Vec<u8>> {
-    use x509_parser::pem::parse_x509_pem;
-    use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
-    let (_, pem) = parse_x509_pem(membership.assertion_key_pem.as_bytes())
-        .map_err(|e| ApiError::internal(format!("the relay's assertion key kept here: {e}")))?;
-    let (_, spki) = SubjectPublicKeyInfo::from_der(&pem.contents)
-        .map_err(|e| ApiError::internal(format!("the relay's assertion key kept here: {e}")))?;
-    Ok(spki.subject_public_key.data.to_vec())
+    wire::claim::p256_point(&membership.assertion_key_pem)
+        .ok_or_else(|| ApiError::internal("the relay's assertion key kept here cannot be read"))
 }

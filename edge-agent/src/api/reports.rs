@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use wire::error::ErrorCode;
 use wire::ids::LogId;
+use wire::telemetry::ReportPage;
 use wire::tunnel::Permission;
 
 use super::{ApiError, ApiResult, App, Principal, Query, Via};
@@ -25,24 +26,14 @@ pub struct ReportQuery {
     from: u64,
 }
 
-/// Answer to `GET /reports`.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Reports {
-    /// The reports from the asked number on, in order; empty when there is nothing newer.
-    #[schema(value_type = Vec<Object>)]
-    reports: Vec<wire::telemetry::Report>,
-    /// The outbox no longer has them, or is another one: a full resync has begun instead, under a new log.
-    gone: bool,
-}
-
 /// Reports from a number on; for the relay, through the tunnel.
 #[utoipa::path(get, path = "/reports", tag = "relay", params(ReportQuery),
-    responses((status = 200, body = Reports)))]
+    responses((status = 200, body = ReportPage)))]
 pub async fn list(
     State(app): State<App>,
     who: Principal,
     Query(query): Query<ReportQuery>,
-) -> ApiResult<Json<Reports>> {
+) -> ApiResult<Json<ReportPage>> {
     who.require(Permission::View)?;
     if who.via != Via::Tunnel {
         return Err(ApiError::new(
@@ -55,7 +46,7 @@ pub async fn list(
         .reports_from(query.log, query.from, REPORTS_MAX)
         .await?
     {
-        Backfill::Reports(rows) => Reports {
+        Backfill::Reports(rows) => ReportPage {
             reports: rows
                 .into_iter()
                 .map(|row| row.into_report(app.appliance.clone()))
@@ -64,7 +55,7 @@ pub async fn list(
         },
         Backfill::Gone => {
             app.catalog.start_log().await?;
-            Reports {
+            ReportPage {
                 reports: Vec::new(),
                 gone: true,
             }

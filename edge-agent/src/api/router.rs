@@ -55,7 +55,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(sync::get, sync::cancel))
         // The appliance
         .routes(routes!(system::get))
-        .routes(routes!(system::set_relay))
+        .routes(routes!(system::set_relay, system::leave))
         .routes(routes!(storage::get))
         .routes(routes!(events::stream))
         // The relay alone

@@ -1,17 +1,23 @@
 //! The appliance itself: who it is, whether it belongs to an organisation, and which relay it may join.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use wire::resource::{Claim, System};
+use wire::resource::{Claim, ClaimState, System};
 use wire::tunnel::Permission;
 
+use super::error::sentence;
+use super::session::off_thread;
 use super::{ApiError, ApiResult, App, JsonBody, Principal};
-use crate::uplink::claim::RelaySettings;
+use crate::uplink::SetRelayError;
+use crate::uplink::claim::{BadRelay, RelaySettings};
 
-/// Where the relay that was set from the page is kept.
-pub const RELAY_SETTING: &str = "relay";
+/// How long somebody who sets a relay waits for the claim code.
+const CODE_WAIT: Duration = Duration::from_secs(3);
 
 /// Body of `PUT /system/relay`.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -29,7 +35,7 @@ pub struct RelayInput {
 #[utoipa::path(get, path = "/system", tag = "system", responses((status = 200, body = System)))]
 pub async fn get(State(app): State<App>, who: Principal) -> ApiResult<Json<System>> {
     who.require(Permission::View)?;
-    let mut claim: Claim = app.claim.borrow().clone();
+    let mut claim = app.uplink.claim();
     if who.require(Permission::Manage).is_err() {
         claim.code = None;
         claim.code_expires_at = None;
@@ -56,41 +62,50 @@ pub async fn set_relay(
     who.require(Permission::Manage)?;
     who.require_session()?;
     let url = input.url.trim().trim_end_matches('/').to_owned();
-    if url.is_empty() {
-        app.catalog.remove_setting(RELAY_SETTING).await?;
-        app.relay.send_replace(None);
-        tracing::info!(person = %who.username, "The appliance no longer looks for a relay");
-        return Ok(Json(app.claim.borrow().clone()));
-    }
-    let settings = RelaySettings {
+    let settings = (!url.is_empty()).then(|| RelaySettings {
         url,
         ca_sha256: input
             .ca_sha256
             .map(|hex| hex.trim().to_owned())
             .filter(|hex| !hex.is_empty()),
         ca_file: None,
-    };
-    settings.relay().map_err(|bad| {
-        let field = match bad {
-            crate::uplink::claim::BadRelay::Url => "url",
-            _ => "ca_sha256",
-        };
-        ApiError::invalid_field(field, super::error::sentence(&bad))
-    })?;
-    app.catalog.set_setting(RELAY_SETTING, &settings).await?;
-    tracing::info!(person = %who.username, relay.url = %settings.url, "The relay to join was set");
-    let mut claim = app.claim.clone();
-    claim.mark_unchanged();
-    app.relay.send_replace(Some(settings));
-    // The code appears in a moment; who asks sees it at once.
-    let seen = tokio::time::timeout(
-        std::time::Duration::from_secs(3),
-        claim.wait_for(|claim| claim.relay_url.is_some()),
-    )
-    .await;
-    let now = match seen {
-        Ok(Ok(claim)) => claim.clone(),
-        _ => app.claim.borrow().clone(),
-    };
-    Ok(Json(now))
+    });
+    let (uplink, is_set) = (app.uplink.clone(), settings.is_some());
+    let mut shown = uplink.shown();
+    shown.mark_unchanged();
+    off_thread(move || uplink.set_relay(settings)).await??;
+    tracing::info!(person = %who.username, is_set, "The relay to join was set");
+    if is_set {
+        // The code appears in a moment, and so does a failure; where neither does, the page asks again.
+        let appears = shown.wait_for(|shown| shown.code.is_some() || shown.failure.is_some());
+        drop(tokio::time::timeout(CODE_WAIT, appears).await);
+    }
+    Ok(Json(app.uplink.claim()))
+}
+
+/// Leaves the organisation: nothing is reported any more, and nobody far away gets in. An administrator should also
+/// revoke the appliance at the relay. Footage stays.
+#[utoipa::path(delete, path = "/system/relay", tag = "system", responses((status = 202)))]
+pub async fn leave(State(app): State<App>, who: Principal) -> ApiResult<StatusCode> {
+    who.require(Permission::Manage)?;
+    who.require_session()?;
+    if app.uplink.claim().state != ClaimState::Claimed {
+        return Err(ApiError::conflict(
+            "This appliance belongs to no organisation, so there is nothing to leave.",
+        ));
+    }
+    app.uplink.leave();
+    tracing::info!(person = %who.username, "The appliance was told to leave its organisation");
+    Ok(StatusCode::ACCEPTED)
+}
+
+impl From<SetRelayError> for ApiError {
+    fn from(error: SetRelayError) -> Self {
+        match &error {
+            SetRelayError::Bad(BadRelay::Url) => Self::invalid_field("url", sentence(&error)),
+            SetRelayError::Bad(_) => Self::invalid_field("ca_sha256", sentence(&error)),
+            SetRelayError::Claimed => Self::conflict(sentence(&error)),
+            SetRelayError::Io(_) => Self::internal(error),
+        }
+    }
 }

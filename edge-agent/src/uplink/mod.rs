@@ -159,6 +159,19 @@ impl UplinkHandle {
         self.0.membership.subscribe()
     }
 
+    /// What a person is shown while the appliance waits.
+    pub fn shown(&self) -> watch::Receiver<Shown> {
+        self.0.shown.subscribe()
+    }
+
+    /// Shows a code, as if a relay had been found.
+    #[cfg(test)]
+    pub fn show_code(&self, code: ClaimCode, until: UtcTime) {
+        self.0
+            .shown
+            .send_modify(|shown| shown.code = Some((code, until)));
+    }
+
     /// How the tunnel stands.
     pub fn tunnel(&self) -> watch::Receiver<tunnel::Status> {
         self.0.tunnel.subscribe()

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use wire::claim::Membership;
 use wire::error::{ErrorCode, ErrorResponse};
 use wire::ids::ApplianceId;
-use wire::resource::{Claim, ClaimState, LoginResponse};
+use wire::resource::LoginResponse;
 
 use crate::api::router::router;
 use crate::api::session::new_session;
@@ -27,7 +27,7 @@ use crate::pipeline::{self, Pipeline};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
-use crate::uplink::claim::RelaySettings;
+use crate::uplink::{self, Uplink};
 
 /// A password that may be set.
 pub const PASSWORD: &str = "correct horse battery";
@@ -39,7 +39,6 @@ pub struct House {
     pub clock: Clock,
     pub membership: watch::Sender<Option<Membership>>,
     pub ready: watch::Sender<bool>,
-    pub relay: watch::Receiver<Option<RelaySettings>>,
     /// The catalog and what is in it.
     pub below: crate::catalog::testing::House,
 }
@@ -113,22 +112,22 @@ impl House {
             download: Default::default(),
             zone: jiff::tz::TimeZone::UTC,
         });
-        let (relay, relay_rx) = watch::channel(None);
         let live = LiveHub::new(
             Default::default(),
             Default::default(),
             below.clock.clone(),
             crate::agent::open_live(sessions.clone()),
         );
-        let claim = Claim {
-            state: ClaimState::Waiting,
-            code: Some("ABCD-1234".into()),
-            code_expires_at: Some(below.catalog.now()),
-            relay_url: Some("https://relay.example".into()),
-            connected: false,
-            site_name: None,
-            failure: None,
-        };
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let (_, uplink) = Uplink::new(uplink::Parts {
+            key_pem: key.serialize_pem(),
+            state: below.path().to_owned(),
+            relay: None,
+            catalog: below.catalog.clone(),
+            volumes: below.volumes.clone(),
+            viewers: Arc::new(Default::default),
+        })
+        .unwrap();
         let app = App::new(Parts {
             appliance: ApplianceId::from_spki(b"this box"),
             catalog: below.catalog.clone(),
@@ -138,8 +137,7 @@ impl House {
             pipeline,
             live,
             membership: membership_rx,
-            claim: watch::channel(claim).1,
-            relay,
+            uplink,
             sdk_problem: watch::channel(None).1,
             backfill_days: 30,
             ready: ready_rx,
@@ -152,7 +150,6 @@ impl House {
             clock: below.clock.clone(),
             membership,
             ready,
-            relay: relay_rx,
             below,
         }
     }

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use wire::claim::ClaimCode;
 use wire::error::ErrorCode;
 use wire::ids::{LogId, RecordingId};
 use wire::resource::LoginResponse;
@@ -357,6 +358,8 @@ async fn what_somebody_far_away_may_do_is_what_the_relay_says() {
         ask(&[View], "GET", "/recordings", json!({})).await.status,
         StatusCode::OK
     );
+    let code = ClaimCode::parse("ABCD-1234").unwrap();
+    house.app.uplink.show_code(code, house.app.now());
     // The code that takes an appliance over is for those who may change it.
     let seen = ask(&[View], "GET", "/system", json!({})).await.json();
     assert_eq!(seen["claim"]["code"], Value::Null);
@@ -396,19 +399,16 @@ async fn the_relay_to_join_is_checked_and_kept() {
             .failure();
         assert_eq!(refused.error.details, json!({ "field": field }));
     }
-    let mut told = house.relay.clone();
     let good = json!({ "url": "https://relay.example/", "ca_sha256": digest });
-    assert_eq!(
-        send(&house, &login, "PUT", "/system/relay", good)
-            .await
-            .status,
-        StatusCode::OK
-    );
-    let settings = told.borrow_and_update().clone().unwrap();
-    assert_eq!(settings.url, "https://relay.example");
+    let claim = send(&house, &login, "PUT", "/system/relay", good)
+        .await
+        .json();
+    assert_eq!(claim["state"], "waiting");
+    assert_eq!(claim["relay_url"], "https://relay.example");
     let none = send(&house, &login, "PUT", "/system/relay", json!({ "url": "" })).await;
-    assert_eq!(none.status, StatusCode::OK);
-    assert_eq!(*told.borrow_and_update(), None);
+    assert_eq!(none.json()["state"], "no_relay");
+    let left = send(&house, &login, "DELETE", "/system/relay", json!({})).await;
+    assert_eq!(left.code(), ErrorCode::Conflict);
 }
 
 #[tokio::test]
