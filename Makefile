@@ -38,7 +38,8 @@ build: ui ## Builds everything (debug)
 ui: web-ui/dist/.built ## Builds the web pages
 
 web-ui/dist/.built: $(shell find web-ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null) | setup
-	cd web-ui && npm ci --no-audit --no-fund && npm run build
+	@# Not `npm ci`: it refuses a lock file that lacks builds for other platforms, which not every registry mirror holds.
+	cd web-ui && npm install --no-save --no-audit --no-fund && npm run build
 	touch $@
 
 .PHONY: bench
