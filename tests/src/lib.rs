@@ -1,6 +1,7 @@
 //! End-to-end: harness for stories in real processes, the demo and the benchmarks.
 
 pub mod appliance;
+pub mod broker;
 pub mod browser;
 pub mod client;
 pub mod eventually;

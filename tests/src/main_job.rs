@@ -301,7 +301,7 @@ fn decode_one_picture(path: &Path) -> Result<()> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)
-        .args(["-frames:v", "1", "-f", "framehash", "-"])
+        .args(["-map", "0:v", "-frames:v", "1", "-f", "framehash", "-"])
         .output()?;
     let frames = String::from_utf8_lossy(&output.stdout)
         .lines()
