@@ -8,7 +8,6 @@
 //!
 //! An external broker needs the same rules from its operator (docs/ref/mqtt.md); ingest validates everything anyway.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -403,7 +402,7 @@ fn find(program: &Path) -> Option<PathBuf> {
     if program.components().count() > 1 {
         return program.is_file().then(|| program.to_owned());
     }
-    let path = std::env::var_os("PATH").unwrap_or_else(OsString::new);
+    let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(SBIN.map(PathBuf::from))
         .map(|folder| folder.join(program))

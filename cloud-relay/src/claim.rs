@@ -189,10 +189,9 @@ impl Claims {
         let code = ClaimCode::parse(typed).ok_or(ClaimError::Malformed(
             "a claim code has eight letters and digits, like ABCD-1234",
         ))?;
-        for full in [self.typed.is_full(by, now), self.typed_all.is_full((), now)] {
-            if let Some(retry_after_s) = full {
-                return Err(ClaimError::TooMany { retry_after_s });
-            }
+        let full = self.typed.is_full(by, now);
+        if let Some(retry_after_s) = full.or_else(|| self.typed_all.is_full((), now)) {
+            return Err(ClaimError::TooMany { retry_after_s });
         }
         let waiting = self.store.enrolments(now.plus_s(-CODE_LIFETIME_S)).await?;
         let Some(found) = waiting

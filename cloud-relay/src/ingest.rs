@@ -435,7 +435,7 @@ impl Ingest {
     /// Begins to fill what pokes have not mended.
     fn fill(&mut self) {
         let patience = self.parts.patience;
-        for (appliance, stored) in self.gaps.to_fill(Instant::now(), patience) {
+        for (appliance, stored) in self.gaps.take_lasting(Instant::now(), patience) {
             tracing::info!(appliance.id = %appliance, report.log = %stored.log, report.from = stored.seq + 1, "Missing reports are fetched over the tunnel");
             let fill = Fill {
                 hub: self.parts.hub.clone(),

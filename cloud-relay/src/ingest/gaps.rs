@@ -71,7 +71,7 @@ impl Gaps {
     }
 
     /// Holes that pokes have not mended; each is given out once until [`Gaps::filled`].
-    pub fn to_fill(&mut self, now: Instant, patience: Patience) -> Vec<(ApplianceId, Ack)> {
+    pub fn take_lasting(&mut self, now: Instant, patience: Patience) -> Vec<(ApplianceId, Ack)> {
         self.open
             .iter_mut()
             .filter(|(_, gap)| !gap.filling && now.duration_since(gap.since) >= patience.fill_after)
@@ -104,17 +104,17 @@ mod tests {
         assert!(gaps.found(&a, stored(5), at(6)));
         // It shrinks: patience begins anew.
         assert!(gaps.found(&a, stored(7), at(10)));
-        assert!(gaps.to_fill(at(29), Patience::default()).is_empty());
+        assert!(gaps.take_lasting(at(29), Patience::default()).is_empty());
         assert_eq!(
-            gaps.to_fill(at(30), Patience::default()),
+            gaps.take_lasting(at(30), Patience::default()),
             [(a.clone(), stored(7))]
         );
-        assert!(gaps.to_fill(at(31), Patience::default()).is_empty());
+        assert!(gaps.take_lasting(at(31), Patience::default()).is_empty());
         gaps.stored(&a, stored(8));
-        assert!(gaps.to_fill(at(99), Patience::default()).is_empty());
+        assert!(gaps.take_lasting(at(99), Patience::default()).is_empty());
         gaps.filled(&a);
         assert!(gaps.found(&a, stored(9), at(100)));
         gaps.stored(&a, stored(10));
-        assert!(gaps.to_fill(at(999), Patience::default()).is_empty());
+        assert!(gaps.take_lasting(at(999), Patience::default()).is_empty());
     }
 }

@@ -331,7 +331,8 @@ async fn a_broker_that_dies_in_the_middle_costs_no_report_and_doubles_none() {
         .await
         .expect("everything is acknowledged")
         .unwrap();
-    assert!(sessions > 3, "{sessions}");
+    // The last of the crashes may come after the last report.
+    assert!(sessions > 2, "{sessions}");
     assert_eq!(house.stored(&appliance.id).await, REPORTS);
     assert_eq!(
         house.count("select count(*) from recording"),
@@ -348,18 +349,18 @@ async fn a_broker_that_dies_in_the_middle_costs_no_report_and_doubles_none() {
 async fn a_relay_that_was_away_goes_on_where_it_was() {
     let mut house = House::new(Patience::default()).await;
     let appliance = house.broker.appliance().await;
-    let agent = tokio::spawn(Agent::new(&house, &appliance, 600).drain());
+    let agent = tokio::spawn(Agent::new(&house, &appliance, 1500).drain());
     house.until_stored(&appliance.id, 100).await;
     house.stop_ingest().await;
     let stored = house.stored(&appliance.id).await;
-    assert!(stored < 600, "stopped in the middle");
+    assert!(stored < 1500, "stopped in the middle");
     house.start_ingest().await;
-    house.until_stored(&appliance.id, 600).await;
+    house.until_stored(&appliance.id, 1500).await;
     tokio::time::timeout(Duration::from_secs(60), agent)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(house.count("select count(*) from recording"), 600);
+    assert_eq!(house.count("select count(*) from recording"), 1500);
     house.end().await;
 }
 
