@@ -5,9 +5,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
+use serde::Serialize;
+use utoipa::ToSchema;
 use wire::error::ErrorCode;
 use wire::ids::CameraId;
-use wire::resource::StreamLink;
+use wire::resource::{Page, StreamLink};
+use wire::time::UtcTime;
 use wire::tunnel::Permission;
 
 use super::access::{Action, Subject};
@@ -68,6 +71,63 @@ pub async fn file(
     let body = app.own.access.meter(&who, subject).body(Body::from(bytes));
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)];
     Ok((headers, body).into_response())
+}
+
+/// How a live stream is doing.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct LiveStreamHealth {
+    /// Which camera.
+    camera_id: CameraId,
+    /// When its first viewer came.
+    started_at: UtcTime,
+    /// Who watches now.
+    viewers: usize,
+    /// `h264`, `hevc`; null until it plays.
+    video_codec: Option<&'static str>,
+    /// Picture width; null until it plays.
+    width: Option<u32>,
+    /// Picture height; null until it plays.
+    height: Option<u32>,
+    /// Pictures a second, lately.
+    frames_per_s: f64,
+    /// Bits a second, lately.
+    bits_per_s: u64,
+    /// How often its source had to be begun again.
+    restarts: u64,
+    /// Why it does not play, in words.
+    failure: Option<String>,
+}
+
+/// The live streams that run now, and how they are doing.
+#[utoipa::path(get, path = "/live", tag = "live", responses((status = 200, body = Page<LiveStreamHealth>)))]
+pub async fn list(
+    State(app): State<App>,
+    who: Principal,
+) -> ApiResult<Json<Page<LiveStreamHealth>>> {
+    who.require(Permission::View)?;
+    let known = |pixels: u32| (pixels > 0).then_some(pixels);
+    let mut items: Vec<LiveStreamHealth> = app
+        .live
+        .health()
+        .into_iter()
+        .map(|(camera_id, health)| LiveStreamHealth {
+            camera_id,
+            started_at: health.started,
+            viewers: health.viewers,
+            video_codec: health.video_codec,
+            width: known(health.width),
+            height: known(health.height),
+            frames_per_s: health.figures.frames_per_s,
+            bits_per_s: health.figures.bits_per_s,
+            restarts: health.restarts,
+            failure: health.failure,
+        })
+        .collect();
+    items.sort_by_key(|stream| stream.camera_id);
+    Ok(Json(Page {
+        items,
+        next_cursor: None,
+    }))
 }
 
 /// Tells viewers apart. The relay watches once for all its viewers, and says for whom it began.

@@ -51,6 +51,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(playback::playlist))
         .routes(routes!(live::hls))
         .routes(routes!(live::file))
+        .routes(routes!(live::list))
         .routes(routes!(sync::list, sync::start))
         .routes(routes!(sync::get, sync::cancel))
         // The appliance

@@ -152,8 +152,7 @@ impl LiveHub {
         target: Target,
         viewer: &str,
     ) -> Result<String, LiveError> {
-        let stream = self.stream(camera, target)?;
-        stream.touch(viewer);
+        let stream = self.stream(camera, target, viewer)?;
         let ready = stream.playlist(self.0.means.config.start()).await;
         ready.map_err(|failure| LiveError::Source {
             reason: failure
@@ -202,11 +201,17 @@ impl LiveHub {
     }
 
     /// The camera's stream; a new one when there is none and the limits allow it.
-    fn stream(&self, camera: CameraId, target: Target) -> Result<Arc<Stream>, LiveError> {
+    fn stream(
+        &self,
+        camera: CameraId,
+        target: Target,
+        viewer: &str,
+    ) -> Result<Arc<Stream>, LiveError> {
         let mut streams = self.streams();
         if let Some(stream) = streams.get(&camera)
             && stream.target == target
             && !stream.stop.is_cancelled()
+            && stream.touch(viewer)
         {
             return Ok(stream.clone());
         }
@@ -218,8 +223,9 @@ impl LiveHub {
         self.make_place(&mut streams, camera, target)?;
         let stop = self.0.stop.child_token();
         let stream = Arc::new(Stream::new(target, &self.0.means, stop));
+        stream.touch(viewer);
         if let Some(former) = streams.insert(camera, stream.clone()) {
-            former.stop.cancel(); // the camera has moved to another channel
+            former.stop.cancel(); // it was about to end, or the camera has moved to another channel
         }
         let (hub, running) = (self.clone(), stream.clone());
         self.0.tasks.spawn(async move {

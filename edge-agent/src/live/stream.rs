@@ -79,6 +79,8 @@ struct State {
     size: (u32, u32),
     runs: u64,
     failure: Option<String>,
+    /// It has found that nobody watches and is about to end: nobody may join it any more.
+    ending: bool,
 }
 
 /// What a stream is made with.
@@ -96,7 +98,7 @@ impl Stream {
         Self {
             target,
             state: Mutex::new(State {
-                window: Window::default(),
+                window: Window::new(means.clock.now().into()),
                 viewers: HashMap::new(),
                 last_request: Instant::now(),
                 started: means.clock.now().into(),
@@ -104,6 +106,7 @@ impl Stream {
                 size: (0, 0),
                 runs: 0,
                 failure: None,
+                ending: false,
             }),
             changed: watch::Sender::default(),
             stop,
@@ -122,12 +125,13 @@ impl Stream {
         value
     }
 
-    /// Somebody asks for the playlist or a file.
-    pub fn touch(&self, viewer: &str) {
+    /// Somebody asks for the playlist or a file. False: it is about to end, and another one has to be begun.
+    pub fn touch(&self, viewer: &str) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         state.last_request = now;
         state.viewers.insert(viewer.to_owned(), now);
+        !state.ending
     }
 
     /// How long nobody has asked.
@@ -207,8 +211,12 @@ impl Stream {
         }
     }
 
+    /// Whether it goes on. Once it does not, nobody joins it: deciding and joining are under the same lock.
     fn is_wanted(&self, means: &Means) -> bool {
-        !self.stop.is_cancelled() && self.idle_for() < means.config.idle()
+        let mut state = self.state();
+        state.ending |=
+            self.stop.is_cancelled() || state.last_request.elapsed() >= means.config.idle();
+        !state.ending
     }
 
     /// One run of the stream: `Ok` when nobody watches any more, otherwise why it ended.
@@ -324,5 +332,35 @@ impl Drop for Running {
                 Err(_) => segmenter.stop(),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_joins_a_stream_that_has_decided_to_end() {
+        let means = Means {
+            config: LiveConfig {
+                idle_s: 1,
+                ..LiveConfig::default()
+            },
+            media: MediaConfig::default(),
+            clock: Clock::system(),
+            open: Arc::new(|_| Box::pin(std::future::pending())),
+        };
+        let target = Target {
+            recorder: wire::ids::RecorderId::new(),
+            channel: 1,
+        };
+        let stream = Stream::new(target, &means, CancellationToken::new());
+        assert!(stream.touch("one") && stream.is_wanted(&means));
+        stream.state().last_request = Instant::now() - Duration::from_secs(2);
+        assert!(stream.touch("in time") && stream.is_wanted(&means));
+        stream.state().last_request = Instant::now() - Duration::from_secs(2);
+        assert!(!stream.is_wanted(&means));
+        assert!(!stream.touch("too late"));
+        assert!(!stream.is_wanted(&means), "it does not change its mind");
     }
 }

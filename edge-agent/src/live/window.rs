@@ -15,6 +15,10 @@ const KEPT: usize = LISTED + 4;
 const BYTES_MAX: usize = 96 << 20;
 /// Fewest segments that stay whatever their size; without two nothing plays.
 const FEWEST: usize = 2;
+/// Groups of pictures are joined until a segment is this long: players ask for each one.
+const SEGMENT_MS_MIN: u64 = 1_000;
+/// How far the stream's own time may drift from the clock before it is set anew.
+const DRIFT_MS_MAX: i64 = 2_000;
 
 /// A file of a stream, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,35 +81,67 @@ pub struct Window {
     passed_discontinuities: u64,
     /// Longest segment ever, in seconds, rounded up: a playlist may not take its target duration back.
     target_s: u64,
-    carried: BytesMut,
+    growing: Growing,
+}
+
+/// A segment that is not long enough yet.
+#[derive(Debug, Default)]
+struct Growing {
+    bytes: BytesMut,
+    duration_ms: u64,
+    pictures: u64,
 }
 
 impl Window {
+    /// An empty one whose numbers go on from those of every earlier stream of the camera: they begin with the second in
+    /// which it begins, and a segment lasts a second at least. So a name never means two things, which players and
+    /// their caches rely on, and a player that slept through the end of a stream goes on with the next.
+    pub fn new(now: UtcTime) -> Self {
+        let first = now.seconds().max(0).cast_unsigned();
+        Self {
+            next_sequence: first,
+            run: first,
+            ..Self::default()
+        }
+    }
+
     /// The stream begins, or begins again.
     pub fn init(&mut self, bytes: Bytes) {
-        self.run += 1;
-        self.carried.clear();
+        let is_shown = self.segments.back().is_some_and(|s| s.run == self.run);
+        if is_shown || self.inits.is_empty() {
+            self.run += 1;
+        } else {
+            // A run that showed nothing is not counted: no playlist ever told of it.
+            self.inits.pop_back();
+        }
+        self.growing = Growing::default();
         self.inits.push_back((self.run, bytes));
     }
 
     /// A group of pictures is there. `now` is when it ended.
     pub fn push(&mut self, bytes: Bytes, duration_ms: u64, pictures: u64, now: UtcTime) {
-        if duration_ms == 0 {
-            // Sound alone: it goes in front of what it precedes.
-            self.carried.extend_from_slice(&bytes);
+        // Sound alone goes in front of what it precedes.
+        self.growing.bytes.extend_from_slice(&bytes);
+        self.growing.duration_ms += duration_ms;
+        self.growing.pictures += pictures;
+        if self.growing.duration_ms < SEGMENT_MS_MIN {
             return;
         }
-        let bytes = if self.carried.is_empty() {
-            bytes
-        } else {
-            self.carried.extend_from_slice(&bytes);
-            std::mem::take(&mut self.carried).freeze()
-        };
-        // Within a run the clock is the stream's: what arrives is early or late by the network.
-        let begins = match self.segments.back() {
-            Some(last) if last.run == self.run => last.begins.plus_ms(last.duration_ms as i64),
-            _ => now.plus_ms(-(duration_ms as i64)),
-        };
+        let Growing {
+            bytes,
+            duration_ms,
+            pictures,
+        } = std::mem::take(&mut self.growing);
+        let bytes = bytes.freeze();
+        // Within a run the clock is the stream's: what arrives is early or late by the network. Over days it drifts.
+        let by_clock = now.plus_ms(-(duration_ms as i64));
+        let begins = self
+            .segments
+            .back()
+            .filter(|last| last.run == self.run)
+            .map(|last| last.begins.plus_ms(last.duration_ms as i64))
+            .filter(|begins| begins.ms_since(by_clock).abs() <= DRIFT_MS_MAX)
+            .unwrap_or(by_clock);
         self.target_s = self.target_s.max(duration_ms.div_ceil(1_000)).max(1);
         self.segments.push_back(Segment {
             sequence: self.next_sequence,
@@ -292,6 +328,49 @@ mod tests {
         window.push(Bytes::from_static(b"sound"), 0, 0, at(1));
         window.push(Bytes::from_static(b"pictures"), 1_000, 25, at(2));
         assert_eq!(window.file(Name::Segment(0)).unwrap(), "soundpictures");
+    }
+
+    #[test]
+    fn a_later_stream_uses_no_name_again() {
+        let mut earlier = Window::new(at(0));
+        earlier.init(bytes(0));
+        for n in 0..20 {
+            earlier.push(bytes(0), 1_000, 25, at(1 + n));
+        }
+        let mut later = Window::new(at(50));
+        later.init(bytes(1));
+        later.push(bytes(1), 1_000, 25, at(51));
+        let names = |window: &mut Window| -> Vec<String> {
+            let text = window.playlist();
+            let is_name = |l: &&str| l.ends_with(".m4s") || l.starts_with("#EXT-X-MAP");
+            text.lines().filter(is_name).map(str::to_owned).collect()
+        };
+        let used = names(&mut earlier);
+        assert!(names(&mut later).iter().all(|name| !used.contains(name)));
+        assert!(later.next_sequence > earlier.next_sequence);
+    }
+
+    #[test]
+    fn short_groups_are_joined_and_told_times_follow_the_clock() {
+        let mut window = Window::default();
+        window.init(bytes(9));
+        // A source that begins again before it has shown anything is one run.
+        window.init(bytes(0));
+        for n in 0..4 {
+            window.push(bytes(n), 300, 7, at(1));
+        }
+        assert_eq!(window.file(Name::Segment(0)).unwrap().len(), 40);
+        assert_eq!(window.file(Name::Init(1)), Some(bytes(0)));
+        let first = |window: &Window| window.segments.back().unwrap().begins;
+        let begun = first(&window);
+        window.push(bytes(5), 2_000, 50, at(4));
+        assert_eq!(
+            first(&window),
+            begun.plus_ms(1_200),
+            "a second late is the network"
+        );
+        window.push(bytes(6), 2_000, 50, at(60));
+        assert_eq!(first(&window), at(58));
     }
 
     #[test]

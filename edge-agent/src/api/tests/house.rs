@@ -87,6 +87,11 @@ impl Answer {
 
 impl House {
     pub async fn new() -> Self {
+        Self::with_live(None).await
+    }
+
+    /// One whose live streams come from here, or else from the recorders.
+    pub async fn with_live(open: Option<crate::live::Open>) -> Self {
         let below = crate::catalog::testing::House::new().await;
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
@@ -116,7 +121,7 @@ impl House {
             Default::default(),
             Default::default(),
             below.clock.clone(),
-            crate::agent::open_live(sessions.clone()),
+            open.unwrap_or_else(|| crate::agent::open_live(sessions.clone())),
         );
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let (_, uplink) = Uplink::new(uplink::Parts {
@@ -156,7 +161,12 @@ impl House {
 
     /// A house whose admin has a password, and who is logged in.
     pub async fn set_up() -> (Self, LoginResponse) {
-        let house = Self::new().await;
+        Self::new().await.with_admin().await
+    }
+
+    /// Sets the admin's password.
+    pub async fn with_admin(self) -> (Self, LoginResponse) {
+        let house = self;
         let answer = house
             .ask(Method::POST, "/api/v1/setup")
             .json(json!({ "password": PASSWORD }))
