@@ -263,13 +263,9 @@ impl Pipeline {
         self.catalog().now()
     }
 
-    /// Works until cancelled; then downloads stop where they can go on later, and what is already received gets a
+    /// Works until cancelled, on a catalog whose interrupted work is finished; then downloads stop where they can go on later, and what is already received gets a
     /// moment to be kept. Ends with an error only when the catalog cannot be read.
     pub async fn run(&self, cancel: CancellationToken) -> Result<(), CatalogError> {
-        let finished = self.catalog().finish_interrupted(&self.0.parts.volumes);
-        finished.await?;
-        // Before anything is discovered: what lies on the disks is not fetched again.
-        self.catalog().adopt_footage(&self.0.parts.volumes).await?;
         self.put_back_interrupted().await?;
 
         let mut side = JoinSet::new();

@@ -336,7 +336,12 @@ fn undecodable_or_encrypted(staged: &Staged, problem: &str) -> Result<Defect, Me
 }
 
 fn unreadable(staged: &Staged, problem: &str) -> Result<Defect, MediaError> {
-    undecodable_or_encrypted(staged, &format!("it cannot be read as footage: {problem}"))
+    let mut defect =
+        undecodable_or_encrypted(staged, &format!("it cannot be read as footage: {problem}"))?;
+    defect
+        .message
+        .push_str("; it is kept as the recorder gave it, an MPEG program stream");
+    Ok(defect)
 }
 
 fn size_defects(staged: &Staged, claim: Claim) -> Vec<Defect> {
