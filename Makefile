@@ -27,7 +27,8 @@ test: setup setup-test ui ## Installs what is missing and passes every test
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo deny --log-level warn check bans licenses sources
 	cd web-ui && npm test
-	cargo build --workspace --locked
+	@# All targets, so that features are united as in the tests and nothing is built twice.
+	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked
 
 .PHONY: build

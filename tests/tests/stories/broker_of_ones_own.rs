@@ -27,9 +27,10 @@ async fn broker_of_ones_own() -> Result<()> {
     let mut world = main_job::start(recorder, appliance, relay).await?;
     let table = main_job::run(&world, dir.path()).await?;
     ensure!(table.all_right(), "\n{table}");
+    let children = world.relay.process()?.descendants();
     ensure!(
-        world.relay.address("broker").is_err(),
-        "the relay runs a broker of its own beside the external one"
+        children.is_empty(),
+        "the relay runs a broker of its own beside the external one: {children:?}"
     );
     world.appliance.stop()?;
     world.relay.stop()?;
@@ -59,11 +60,13 @@ async fn a_broker_keeps_appliances_apart() -> Result<()> {
         refused(&thief.publish(others)?) == Some(true),
         "another's topic is accepted"
     );
+    // Of everything there is, `#` brings what it may read anyway: its own retained acknowledgement.
     let heard = thief.listen("#")?;
+    let heard = String::from_utf8_lossy(&heard.stdout);
+    let own_ack = format!("holdfast/1/device/{me}/ack ");
     ensure!(
-        heard.stdout.is_empty(),
-        "`#` delivers {}",
-        String::from_utf8_lossy(&heard.stdout)
+        heard.lines().all(|line| line.starts_with(&own_ack)),
+        "`#` delivers {heard}"
     );
     let heard = thief.listen("holdfast/1/device/+/state/#")?;
     ensure!(
@@ -139,7 +142,7 @@ impl Thief {
     fn listen(&self, topic: &str) -> Result<Output> {
         Ok(self
             .command("mosquitto_sub", topic)
-            .args(["-W", "2"])
+            .args(["-v", "-W", "2"])
             .output()?)
     }
 }

@@ -61,7 +61,8 @@ async fn relay_away_then_every_report_once() -> Result<()> {
     );
     drop(store);
     eventually("the outbox is empty", || async {
-        let catalog = rusqlite::Connection::open(world.appliance.state().join("catalog.db"))?;
+        let catalog =
+            rusqlite::Connection::open(world.appliance.state().join("catalog/catalog.sqlite"))?;
         let rows: i64 = catalog.query_row("select count(*) from outbox", [], |r| r.get(0))?;
         if rows == 0 {
             Ok(())
