@@ -214,6 +214,24 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_file_is_the_defaults() {
+        let documented = include_str!("../../docs/ref/agent.toml");
+        let read = |text: &str| Config::parse(Path::new("agent.toml"), text);
+        assert_eq!(read(documented).unwrap(), read("").unwrap());
+        // What is commented out is right too: a setting is one that has a key, or begins a section.
+        let uncommented: String = documented
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if setting.starts_with('[') || setting.contains(" = ") => setting,
+                _ => line,
+            })
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let full = read(&uncommented).unwrap();
+        assert!(full.volume.len() == 1 && full.relay.is_some() && full.download.window.is_some());
+    }
+
+    #[test]
     fn an_empty_file_is_a_good_file() {
         let config = Config::parse(Path::new("x"), "").unwrap();
         assert_eq!(config.api.listen.port(), 8080);
