@@ -263,9 +263,11 @@ impl Pipeline {
         self.catalog().now()
     }
 
-    /// Works until cancelled, on a catalog whose interrupted work is finished; then downloads stop where they can go on later, and what is already received gets a
-    /// moment to be kept. Ends with an error only when the catalog cannot be read.
+    /// Works until cancelled, on a catalog whose interrupted work is finished; then downloads stop where they can go
+    /// on later, and what is already received gets a moment to be kept. Ends with an error only when the catalog cannot be read.
     pub async fn run(&self, cancel: CancellationToken) -> Result<(), CatalogError> {
+        // Before anything is discovered: what lies on the disks is not fetched again.
+        self.catalog().adopt_footage(&self.0.parts.volumes).await?;
         self.put_back_interrupted().await?;
 
         let mut side = JoinSet::new();
