@@ -353,6 +353,15 @@ export interface components {
             /** @description The one to set: at least 10 characters. */
             new: string;
         };
+        /** @description Answer to `GET /ready`. */
+        Ready: {
+            /** @description Whether reports of appliances come in now. Without, lists grow old, but people can watch and download. */
+            reports: boolean;
+            /** @description `ok`. */
+            status: string;
+            /** @description Program version. */
+            version: string;
+        };
         /**
          * Format: uuid
          * @description A recorder known to an appliance.

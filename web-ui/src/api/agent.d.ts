@@ -1,0 +1,814 @@
+export type paths = Record<string, never>;
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description Answer to `GET /health` and `GET /ready`. */
+        Alive: {
+            /** @description `ok`. */
+            status: string;
+            /** @description Program version. */
+            version: string;
+        };
+        /**
+         * @description An appliance: the first 80 bits of the SHA-256 of its public key's SPKI, in lower-case base32 (16 characters).
+         *
+         *     Being derived from the key it can be neither chosen nor taken over; it is the certificate's CN, the MQTT user name
+         *     and a level of every topic.
+         */
+        ApplianceId: string;
+        /** @description A camera as the API shows it. */
+        Camera: {
+            /**
+             * Format: int32
+             * @description Channel number as the recorder counts (1.. or 33..).
+             */
+            channel: number;
+            /** @description Whether its footage is fetched. Footage that is held is kept and served either way. */
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description Bytes held.
+             */
+            held_bytes: number;
+            /**
+             * Format: int64
+             * @description Recordings held (`completed`).
+             */
+            held_recordings: number;
+            /** @description Id. */
+            id: components["schemas"]["CameraId"];
+            /** @description Name, from the recorder or given by people. */
+            name: string;
+            newest_utc?: components["schemas"]["UtcTime"] | null;
+            oldest_utc?: components["schemas"]["UtcTime"] | null;
+            /** @description Its recorder. */
+            recorder_id: components["schemas"]["RecorderId"];
+            /** @description Connected or not. */
+            state: components["schemas"]["CameraState"];
+            /** @description Codec of its newest recording: `h264`, `hevc`. */
+            video_codec?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description A camera: a channel of a recorder, or a URL.
+         */
+        CameraId: string;
+        /** @description Body of `PUT /cameras/{id}`; what is left out stays. */
+        CameraInput: {
+            /** @description Whether footage is fetched. What is held is kept and served either way. */
+            enabled?: boolean | null;
+            /** @description Name; once given, the recorder's name for the channel no longer replaces it. */
+            name?: string | null;
+        };
+        /**
+         * @description What a camera does now.
+         * @enum {string}
+         */
+        CameraState: "unknown" | "online" | "offline";
+        /** @description Data of an event `changed`. */
+        Changed: {
+            /** @description Which one; null when many changed, or some changes were missed: read all of the kind anew. */
+            id?: string | null;
+            /** @description `recorder`, `camera`, `recording` or `job`. */
+            kind: string;
+        };
+        /** @description The appliance's claim, as `GET /system` shows it to who may see it. */
+        Claim: {
+            /** @description The code to type at the relay (`ABCD-1234`), while waiting; only to a logged-in admin. */
+            code?: string | null;
+            code_expires_at?: components["schemas"]["UtcTime"] | null;
+            /** @description Whether the relay is reached now (tunnel attached). */
+            connected: boolean;
+            /** @description Last failure in words. */
+            failure?: string | null;
+            /** @description The relay's address. */
+            relay_url?: string | null;
+            /** @description Name of the site, once claimed. */
+            site_name?: string | null;
+            /** @description How far. */
+            state: components["schemas"]["ClaimState"];
+        };
+        /**
+         * @description How far an appliance has joined an organisation.
+         * @enum {string}
+         */
+        ClaimState: "no_relay" | "waiting" | "claimed";
+        /** @description What is wrong with a recording that is kept all the same. */
+        Defect: {
+            /** @description Which kind. */
+            kind: components["schemas"]["DefectKind"];
+            /** @description In words, with numbers. */
+            message: string;
+        };
+        /**
+         * @description Kinds of defect.
+         * @enum {string}
+         */
+        DefectKind: "short" | "size_differs" | "undecodable" | "encrypted";
+        /**
+         * @description A way to talk to a recorder.
+         * @enum {string}
+         */
+        DriverKind: "sdk";
+        /** @description What happened and what to do, for a program (`code`) and for a person (`message`). */
+        ErrorBody: {
+            /** @description Stable; a client may act on it. */
+            code: components["schemas"]["ErrorCode"];
+            /** @description Fields at fault or other facts, where there are any. */
+            details?: Record<string, never>;
+            /** @description What happened and what to do, in a sentence. */
+            message: string;
+            /** @description Finds the request in the journal. */
+            requestId: string;
+            /** @description When. */
+            timestamp: components["schemas"]["UtcTime"];
+        };
+        /**
+         * @description Stable error codes (spec E). Each belongs to one HTTP status.
+         * @enum {string}
+         */
+        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "FOOTAGE_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
+        /** @description `{"success": false, "error": {…}}`. */
+        ErrorResponse: {
+            /** @description What happened. */
+            error: components["schemas"]["ErrorBody"];
+            /** @description Always false. */
+            success: boolean;
+        };
+        /**
+         * @description Why footage left.
+         * @enum {string}
+         */
+        EvictionCause: "retention" | "pressure" | "deleted" | "archive_cleared";
+        /** @description How a live stream is doing. */
+        LiveStreamHealth: {
+            /**
+             * Format: int64
+             * @description Bits a second, lately.
+             */
+            bits_per_s: number;
+            /** @description Which camera. */
+            camera_id: components["schemas"]["CameraId"];
+            /** @description Why it does not play, in words. */
+            failure?: string | null;
+            /**
+             * Format: double
+             * @description Pictures a second, lately.
+             */
+            frames_per_s: number;
+            /**
+             * Format: int32
+             * @description Picture height; null until it plays.
+             */
+            height?: number | null;
+            /**
+             * Format: int64
+             * @description How often its source had to be begun again.
+             */
+            restarts: number;
+            /** @description When its first viewer came. */
+            started_at: components["schemas"]["UtcTime"];
+            /** @description `h264`, `hevc`; null until it plays. */
+            video_codec?: string | null;
+            /** @description Who watches now. */
+            viewers: number;
+            /**
+             * Format: int32
+             * @description Picture width; null until it plays.
+             */
+            width?: number | null;
+        };
+        /** @description Body of `POST /recordings/{id}/lock`; an empty object locks. */
+        LockInput: {
+            /** @description True protects from eviction, false no longer. */
+            locked?: boolean;
+        };
+        /**
+         * Format: uuid
+         * @description The identity of one outbox database: new after a claim, a reset or a restore.
+         */
+        LogId: string;
+        /** @description Body of `POST /auth/login`. */
+        LoginRequest: {
+            /** @description Password. */
+            password: string;
+            /** @description Login name. */
+            username: string;
+        };
+        /**
+         * @description Answer to a login, a refresh or the first-run set-up. Browsers get the same as cookies
+         *     (`hf_access`, `hf_refresh`: HttpOnly, SameSite=Strict; `hf_csrf`: readable, sent back as `X-CSRF-Token` on changes).
+         */
+        LoginResponse: {
+            /** @description Send as `Authorization: Bearer …`. */
+            access_token: string;
+            /** @description Value for `X-CSRF-Token` where cookies are used. */
+            csrf_token: string;
+            /**
+             * Format: int32
+             * @description Seconds until the access token expires.
+             */
+            expires_in_s: number;
+            /** @description Trade for a new pair at `POST /auth/refresh`; works once. */
+            refresh_token: string;
+            /** @description Who logged in. */
+            user: components["schemas"]["Me"];
+        };
+        /** @description Who is logged in. */
+        Me: {
+            /** @description Id. */
+            id: components["schemas"]["UserId"];
+            /** @description Nothing but changing the password is allowed until it is changed. */
+            must_change_password: boolean;
+            organisation_id?: components["schemas"]["OrganisationId"] | null;
+            /** @description Role. */
+            role: components["schemas"]["Role"];
+            /** @description Login name (at the relay: e-mail address). */
+            username: string;
+        };
+        /**
+         * Format: uuid
+         * @description A tenant of the relay.
+         */
+        OrganisationId: string;
+        /** @description A page of a list. */
+        Page_Camera: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Channel number as the recorder counts (1.. or 33..).
+                 */
+                channel: number;
+                /** @description Whether its footage is fetched. Footage that is held is kept and served either way. */
+                enabled: boolean;
+                /**
+                 * Format: int64
+                 * @description Bytes held.
+                 */
+                held_bytes: number;
+                /**
+                 * Format: int64
+                 * @description Recordings held (`completed`).
+                 */
+                held_recordings: number;
+                /** @description Id. */
+                id: components["schemas"]["CameraId"];
+                /** @description Name, from the recorder or given by people. */
+                name: string;
+                newest_utc?: components["schemas"]["UtcTime"] | null;
+                oldest_utc?: components["schemas"]["UtcTime"] | null;
+                /** @description Its recorder. */
+                recorder_id: components["schemas"]["RecorderId"];
+                /** @description Connected or not. */
+                state: components["schemas"]["CameraState"];
+                /** @description Codec of its newest recording: `h264`, `hevc`. */
+                video_codec?: string | null;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_LiveStreamHealth: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Bits a second, lately.
+                 */
+                bits_per_s: number;
+                /** @description Which camera. */
+                camera_id: components["schemas"]["CameraId"];
+                /** @description Why it does not play, in words. */
+                failure?: string | null;
+                /**
+                 * Format: double
+                 * @description Pictures a second, lately.
+                 */
+                frames_per_s: number;
+                /**
+                 * Format: int32
+                 * @description Picture height; null until it plays.
+                 */
+                height?: number | null;
+                /**
+                 * Format: int64
+                 * @description How often its source had to be begun again.
+                 */
+                restarts: number;
+                /** @description When its first viewer came. */
+                started_at: components["schemas"]["UtcTime"];
+                /** @description `h264`, `hevc`; null until it plays. */
+                video_codec?: string | null;
+                /** @description Who watches now. */
+                viewers: number;
+                /**
+                 * Format: int32
+                 * @description Picture width; null until it plays.
+                 */
+                width?: number | null;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Recorder: {
+            /** @description The items of this page. */
+            items: {
+                /** @description Host name or IP address. */
+                address: string;
+                /**
+                 * Format: int64
+                 * @description Recorder's clock less true time, as measured at the last login.
+                 */
+                clock_offset_ms?: number | null;
+                /** @description When it was added. */
+                created_at: components["schemas"]["UtcTime"];
+                /** @description How it is talked to. */
+                driver: components["schemas"]["DriverKind"];
+                /** @description Whether the agent works with it. */
+                enabled: boolean;
+                /** @description Id. */
+                id: components["schemas"]["RecorderId"];
+                last_checked_at?: components["schemas"]["UtcTime"] | null;
+                /** @description Model or type, once logged in. */
+                model?: string | null;
+                /** @description Given by people. */
+                name: string;
+                /**
+                 * Format: int32
+                 * @description TCP port (the SDK's default is 8000).
+                 */
+                port: number;
+                /** @description Serial number, once logged in. */
+                serial?: string | null;
+                /** @description Whether it answers. */
+                state: components["schemas"]["RecorderState"];
+                /** @description Why it is offline or in error, in words, and what to do. */
+                state_reason?: string | null;
+                /** @description Account on the device. */
+                username: string;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Recording: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: int32
+                 * @description Downloads begun so far.
+                 */
+                attempts: number;
+                /** @description `aac`, or null without sound. */
+                audio_codec?: string | null;
+                /** @description Its camera. */
+                camera_id: components["schemas"]["CameraId"];
+                /**
+                 * Format: int64
+                 * @description Recorder's clock less true time when this was found.
+                 */
+                clock_offset_ms: number;
+                /** @description What is wrong with it, if anything. */
+                defects: components["schemas"]["Defect"][];
+                /** @description SHA-256 of the kept file (hex), once completed; the ETag of its download. */
+                digest?: string | null;
+                /** @description End, true time (exclusive). */
+                end_utc: components["schemas"]["UtcTime"];
+                eviction_cause?: components["schemas"]["EvictionCause"] | null;
+                /** @description Why the last attempt failed, in words. */
+                failure?: string | null;
+                /**
+                 * Format: int32
+                 * @description Picture height.
+                 */
+                height?: number | null;
+                /** @description Id. */
+                id: components["schemas"]["RecordingId"];
+                /**
+                 * Format: int64
+                 * @description Size of the kept file, once completed.
+                 */
+                kept_bytes?: number | null;
+                /** @description Protected from eviction. */
+                locked: boolean;
+                next_attempt_at?: components["schemas"]["UtcTime"] | null;
+                /**
+                 * Format: int32
+                 * @description 0–100.
+                 */
+                progress_percent: number;
+                /**
+                 * Format: int64
+                 * @description Bytes fetched so far, or in all once completed.
+                 */
+                received_bytes: number;
+                /** @description Start as the recorder told it: its wall clock, no zone (`2026-11-03T15:05:00`). */
+                recorder_start: string;
+                /** @description SHA-256 of the bytes as received (hex). */
+                source_digest?: string | null;
+                /** @description The recorder's name for it. */
+                source_name: string;
+                /** @description Start, true time. */
+                start_utc: components["schemas"]["UtcTime"];
+                /**
+                 * Format: int64
+                 * @description Size that the recorder stated.
+                 */
+                stated_bytes: number;
+                /** @description State. */
+                status: components["schemas"]["RecordingStatus"];
+                /** @description Last change; a newer one replaces an older one. */
+                updated_at: components["schemas"]["UtcTime"];
+                /** @description `h264`, `hevc`. */
+                video_codec?: string | null;
+                /**
+                 * Format: int32
+                 * @description Picture width.
+                 */
+                width?: number | null;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_SyncJob: {
+            /** @description The items of this page. */
+            items: {
+                camera_id?: components["schemas"]["CameraId"] | null;
+                /**
+                 * Format: int64
+                 * @description Of those, held.
+                 */
+                completed: number;
+                /** @description When it was asked for. */
+                created_at: components["schemas"]["UtcTime"];
+                /**
+                 * Format: int64
+                 * @description Of those, failed.
+                 */
+                failed: number;
+                /** @description What went wrong, in words. */
+                failure?: string | null;
+                /**
+                 * Format: int64
+                 * @description Recordings found in the range.
+                 */
+                found: number;
+                /** @description From. */
+                from_utc: components["schemas"]["UtcTime"];
+                /** @description Id. */
+                id: components["schemas"]["SyncJobId"];
+                /**
+                 * Format: int32
+                 * @description 0–100.
+                 */
+                progress_percent: number;
+                /** @description Where it stands. */
+                state: components["schemas"]["SyncJobState"];
+                /** @description To. */
+                to_utc: components["schemas"]["UtcTime"];
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description Body of `POST /auth/password`. */
+        PasswordChange: {
+            /** @description The one in force. */
+            current: string;
+            /** @description The one to set: at least 10 characters. */
+            new: string;
+        };
+        /** @description A recorder as the API shows it. Credentials never appear; the user name does. */
+        Recorder: {
+            /** @description Host name or IP address. */
+            address: string;
+            /**
+             * Format: int64
+             * @description Recorder's clock less true time, as measured at the last login.
+             */
+            clock_offset_ms?: number | null;
+            /** @description When it was added. */
+            created_at: components["schemas"]["UtcTime"];
+            /** @description How it is talked to. */
+            driver: components["schemas"]["DriverKind"];
+            /** @description Whether the agent works with it. */
+            enabled: boolean;
+            /** @description Id. */
+            id: components["schemas"]["RecorderId"];
+            last_checked_at?: components["schemas"]["UtcTime"] | null;
+            /** @description Model or type, once logged in. */
+            model?: string | null;
+            /** @description Given by people. */
+            name: string;
+            /**
+             * Format: int32
+             * @description TCP port (the SDK's default is 8000).
+             */
+            port: number;
+            /** @description Serial number, once logged in. */
+            serial?: string | null;
+            /** @description Whether it answers. */
+            state: components["schemas"]["RecorderState"];
+            /** @description Why it is offline or in error, in words, and what to do. */
+            state_reason?: string | null;
+            /** @description Account on the device. */
+            username: string;
+        };
+        /**
+         * Format: uuid
+         * @description A recorder known to an appliance.
+         */
+        RecorderId: string;
+        /** @description Body of `POST /recorders` and `PUT /recorders/{id}`. */
+        RecorderInput: {
+            /** @description Host name or IP address. */
+            address: string;
+            /** @description Whether the agent works with it. */
+            enabled?: boolean;
+            /** @description Given by people; empty takes the address. */
+            name?: string;
+            /** @description Its password; when changing, leave it out to keep the one that is known. Never returned. */
+            password?: string | null;
+            /**
+             * Format: int32
+             * @description TCP port of the SDK.
+             */
+            port?: number;
+            /** @description Account on the device. */
+            username: string;
+        };
+        /**
+         * @description Whether a recorder answers.
+         * @enum {string}
+         */
+        RecorderState: "unknown" | "online" | "offline" | "error";
+        /** @description Answer to `POST /recorders/{id}/test`. */
+        RecorderTest: {
+            /** @description Whether every step went well. */
+            ok: boolean;
+            /** @description The steps in order; the first that fails is the last. */
+            steps: components["schemas"]["TestStep"][];
+        };
+        /** @description A recording as APIs and reports show it. */
+        Recording: {
+            /**
+             * Format: int32
+             * @description Downloads begun so far.
+             */
+            attempts: number;
+            /** @description `aac`, or null without sound. */
+            audio_codec?: string | null;
+            /** @description Its camera. */
+            camera_id: components["schemas"]["CameraId"];
+            /**
+             * Format: int64
+             * @description Recorder's clock less true time when this was found.
+             */
+            clock_offset_ms: number;
+            /** @description What is wrong with it, if anything. */
+            defects: components["schemas"]["Defect"][];
+            /** @description SHA-256 of the kept file (hex), once completed; the ETag of its download. */
+            digest?: string | null;
+            /** @description End, true time (exclusive). */
+            end_utc: components["schemas"]["UtcTime"];
+            eviction_cause?: components["schemas"]["EvictionCause"] | null;
+            /** @description Why the last attempt failed, in words. */
+            failure?: string | null;
+            /**
+             * Format: int32
+             * @description Picture height.
+             */
+            height?: number | null;
+            /** @description Id. */
+            id: components["schemas"]["RecordingId"];
+            /**
+             * Format: int64
+             * @description Size of the kept file, once completed.
+             */
+            kept_bytes?: number | null;
+            /** @description Protected from eviction. */
+            locked: boolean;
+            next_attempt_at?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int32
+             * @description 0–100.
+             */
+            progress_percent: number;
+            /**
+             * Format: int64
+             * @description Bytes fetched so far, or in all once completed.
+             */
+            received_bytes: number;
+            /** @description Start as the recorder told it: its wall clock, no zone (`2026-11-03T15:05:00`). */
+            recorder_start: string;
+            /** @description SHA-256 of the bytes as received (hex). */
+            source_digest?: string | null;
+            /** @description The recorder's name for it. */
+            source_name: string;
+            /** @description Start, true time. */
+            start_utc: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Size that the recorder stated.
+             */
+            stated_bytes: number;
+            /** @description State. */
+            status: components["schemas"]["RecordingStatus"];
+            /** @description Last change; a newer one replaces an older one. */
+            updated_at: components["schemas"]["UtcTime"];
+            /** @description `h264`, `hevc`. */
+            video_codec?: string | null;
+            /**
+             * Format: int32
+             * @description Picture width.
+             */
+            width?: number | null;
+        };
+        /**
+         * Format: uuid
+         * @description A recording; made at the edge, kept in its sidecar, the same at the relay.
+         */
+        RecordingId: string;
+        /**
+         * @description The states of a recording.
+         * @enum {string}
+         */
+        RecordingStatus: "pending" | "downloading" | "completed" | "failed" | "evicted";
+        /** @description Body of `POST /auth/refresh`; a browser sends `{}` and its cookie. */
+        RefreshRequest: {
+            /** @description The refresh token, where cookies are not used. */
+            refresh_token?: string | null;
+        };
+        /** @description Body of `PUT /system/relay`. */
+        RelayInput: {
+            /** @description SHA-256 (hex) of the relay's CA certificate, as the relay shows it to its administrator. */
+            ca_sha256?: string | null;
+            /** @description `https://host[:port]` of the relay; empty: none, the appliance works on the site's network only. */
+            url: string;
+        };
+        /** @description Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some. */
+        ReportPage: {
+            /** @description The outbox no longer has them, or is another one: everything is told anew under a new log. */
+            gone: boolean;
+            /** @description From the asked number on, in order, as many as one answer holds; empty when there is nothing newer. */
+            reports: Record<string, never>[];
+        };
+        /**
+         * @description Roles of people at the relay (Q3). The agent's LAN page knows `org_admin` only.
+         * @enum {string}
+         */
+        Role: "super_admin" | "org_admin" | "operator" | "viewer" | "api_only";
+        /** @description Whether first-run set-up is still to be done: `GET /setup` on the agent, without login. */
+        Setup: {
+            /** @description The appliance, to tell boxes apart. */
+            appliance: components["schemas"]["ApplianceId"];
+            /** @description True until the admin password is set. */
+            needed: boolean;
+        };
+        /** @description Body of `POST /setup`: works once. */
+        SetupRequest: {
+            /** @description Password of `admin`: at least 10 characters. */
+            password: string;
+        };
+        /** @description The storage of an appliance. */
+        Storage: {
+            /** @description Its volumes. */
+            volumes: components["schemas"]["Volume"][];
+        };
+        /** @description Where a live stream plays. */
+        StreamLink: {
+            /** @description Playlist, relative to the program that answered. */
+            url: string;
+        };
+        /** @description One request to discover and download a range now. */
+        SyncJob: {
+            camera_id?: components["schemas"]["CameraId"] | null;
+            /**
+             * Format: int64
+             * @description Of those, held.
+             */
+            completed: number;
+            /** @description When it was asked for. */
+            created_at: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Of those, failed.
+             */
+            failed: number;
+            /** @description What went wrong, in words. */
+            failure?: string | null;
+            /**
+             * Format: int64
+             * @description Recordings found in the range.
+             */
+            found: number;
+            /** @description From. */
+            from_utc: components["schemas"]["UtcTime"];
+            /** @description Id. */
+            id: components["schemas"]["SyncJobId"];
+            /**
+             * Format: int32
+             * @description 0–100.
+             */
+            progress_percent: number;
+            /** @description Where it stands. */
+            state: components["schemas"]["SyncJobState"];
+            /** @description To. */
+            to_utc: components["schemas"]["UtcTime"];
+        };
+        /**
+         * Format: uuid
+         * @description One request to discover and download a range now.
+         */
+        SyncJobId: string;
+        /**
+         * @description Where a sync job stands.
+         * @enum {string}
+         */
+        SyncJobState: "queued" | "discovering" | "downloading" | "done" | "cancelled" | "failed";
+        /** @description Body of `POST /sync`; what is left out means every camera, or the whole time that recorders are asked about. */
+        SyncRequest: {
+            camera_id?: components["schemas"]["CameraId"] | null;
+            from_utc?: components["schemas"]["UtcTime"] | null;
+            to_utc?: components["schemas"]["UtcTime"] | null;
+        };
+        /** @description The appliance itself: `GET /system` on the agent. */
+        System: {
+            /** @description Id. */
+            appliance: components["schemas"]["ApplianceId"];
+            /** @description Claim. */
+            claim: components["schemas"]["Claim"];
+            /** @description Where the vendor SDK is looked for. */
+            sdk_folder: string;
+            /** @description What is missing of the vendor SDK and where to put it; null when it is there. */
+            sdk_problem?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds since the agent started.
+             */
+            uptime_s: number;
+            /** @description Program version. */
+            version: string;
+        };
+        /** @description One step of a connection test. */
+        TestStep: {
+            /** @description What was found, or what went wrong and what to do. */
+            message: string;
+            /** @description `library`, `address`, `port`, `login`, `channels` or `search`. */
+            name: string;
+            /** @description Whether it went well. */
+            ok: boolean;
+        };
+        /**
+         * Format: uuid
+         * @description A person who can log in.
+         */
+        UserId: string;
+        /**
+         * Format: date-time
+         * @description RFC 3339, UTC (Z)
+         */
+        UtcTime: string;
+        /** @description What is held of a volume. */
+        Volume: {
+            /**
+             * Format: int64
+             * @description Most footage that may lie on it; null: only the free-space floor counts.
+             */
+            budget_bytes?: number | null;
+            /**
+             * Format: int64
+             * @description Free bytes below which nothing more is written.
+             */
+            floor_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes free on its file system.
+             */
+            free_bytes: number;
+            /**
+             * Format: int64
+             * @description Bytes of completed footage on it.
+             */
+            held_bytes: number;
+            /** @description Name from the configuration. */
+            name: string;
+            /** @description Folder. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Size of its file system.
+             */
+            total_bytes: number;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export type operations = Record<string, never>;
