@@ -18,6 +18,7 @@
 //! handler's business.
 
 mod access;
+mod access_log;
 mod cameras;
 pub mod cookies;
 pub mod error;

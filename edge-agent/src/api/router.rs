@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, cameras, events, health, live, media, openapi, playback, recorders, recordings, reports,
-    request, session, setup, storage, sync, system, ui,
+    App, access_log, cameras, events, health, live, media, openapi, playback, recorders,
+    recordings, reports, request, session, setup, storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -58,6 +58,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))
         .routes(routes!(storage::get))
+        .routes(routes!(access_log::list))
         .routes(routes!(events::stream))
         // The relay alone
         .routes(routes!(reports::list))

@@ -6,6 +6,7 @@ use wire::claim::ClaimCode;
 use wire::error::ErrorCode;
 use wire::ids::{LogId, RecordingId};
 use wire::resource::LoginResponse;
+use wire::telemetry::FootageAccess;
 use wire::tunnel::{ASSERTION_HEADER, Permission};
 
 use super::doors::Relay;
@@ -409,6 +410,42 @@ async fn the_relay_to_join_is_checked_and_kept() {
     assert_eq!(none.json()["state"], "no_relay");
     let left = send(&house, &login, "DELETE", "/system/relay", json!({})).await;
     assert_eq!(left.code(), ErrorCode::Conflict);
+}
+
+#[tokio::test]
+async fn who_saw_what_is_listed_for_those_who_manage() {
+    let (house, login) = House::set_up().await;
+    let ids = with_recordings(&house).await;
+    let recording = house.app.catalog.recording(ids[0]).await.unwrap();
+    for action in ["download", "playback"] {
+        let access = FootageAccess {
+            user_id: login.user.id,
+            username: "admin".into(),
+            via: "lan".into(),
+            action: action.into(),
+            camera_id: recording.camera_id,
+            recording_id: Some(recording.id),
+            bytes: 10,
+            request_id: "r".into(),
+        };
+        let from = Some("10.0.0.7".to_owned());
+        house
+            .app
+            .catalog
+            .log_access(access, from, None)
+            .await
+            .unwrap();
+    }
+    let first = house.get("/api/v1/access-log?limit=1", &login).await.json();
+    assert_eq!(first["items"][0]["action"], "playback");
+    assert_eq!(first["items"][0]["address"], "10.0.0.7");
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let path = format!("/api/v1/access-log?cursor={cursor}");
+    let second = house.get(&path, &login).await.json();
+    assert_eq!(second["items"][0]["action"], "download");
+    assert_eq!(second["next_cursor"], Value::Null);
+    let bad = house.get("/api/v1/access-log?cursor=x", &login).await;
+    assert_eq!(bad.code(), ErrorCode::ValidationFailed);
 }
 
 #[tokio::test]
