@@ -2,6 +2,31 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description One entry: somebody saw something. */
+        Access: {
+            /** @description `download`, `playback` or `live`. */
+            action: string;
+            /** @description Address on the site's network. */
+            address?: string | null;
+            /** @description When it was over. */
+            at: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Bytes sent.
+             */
+            bytes: number;
+            /** @description Which camera. */
+            camera_id: components["schemas"]["CameraId"];
+            from_utc?: components["schemas"]["UtcTime"] | null;
+            recording_id?: components["schemas"]["RecordingId"] | null;
+            /** @description Finds the request in the journal, the same at the relay. */
+            request_id: string;
+            to_utc?: components["schemas"]["UtcTime"] | null;
+            /** @description Login name. */
+            username: string;
+            /** @description `lan`, or `relay` for somebody far away. */
+            via: string;
+        };
         /** @description Answer to `GET /health` and `GET /ready`. */
         Alive: {
             /** @description `ok`. */
@@ -231,6 +256,36 @@ export interface components {
          * @description A tenant of the relay.
          */
         OrganisationId: string;
+        /** @description A page of a list. */
+        Page_Access: {
+            /** @description The items of this page. */
+            items: {
+                /** @description `download`, `playback` or `live`. */
+                action: string;
+                /** @description Address on the site's network. */
+                address?: string | null;
+                /** @description When it was over. */
+                at: components["schemas"]["UtcTime"];
+                /**
+                 * Format: int64
+                 * @description Bytes sent.
+                 */
+                bytes: number;
+                /** @description Which camera. */
+                camera_id: components["schemas"]["CameraId"];
+                from_utc?: components["schemas"]["UtcTime"] | null;
+                recording_id?: components["schemas"]["RecordingId"] | null;
+                /** @description Finds the request in the journal, the same at the relay. */
+                request_id: string;
+                to_utc?: components["schemas"]["UtcTime"] | null;
+                /** @description Login name. */
+                username: string;
+                /** @description `lan`, or `relay` for somebody far away. */
+                via: string;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
         /** @description A page of a list. */
         Page_Camera: {
             /** @description The items of this page. */
