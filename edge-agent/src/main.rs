@@ -1,6 +1,5 @@
 //! `edge-agent`: the program beside the recorder. Parses, sets up tracing, dispatches.
 #![deny(unsafe_code)]
-#![allow(dead_code)] // some rooms are furnished ahead of their first user: gaps, sub streams, per-camera rules
 
 mod agent;
 mod api;

@@ -18,8 +18,6 @@ use crate::model::time::UtcTime;
 
 /// Priority of what nobody asked for.
 pub const BACKGROUND: i64 = 0;
-/// Priority of what a person asked for.
-pub const PERSON: i64 = 10;
 
 /// Downloads that are begun of one recording before it is given up until somebody asks for it.
 pub const ATTEMPTS_MAX: u32 = 8;

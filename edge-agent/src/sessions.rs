@@ -59,7 +59,7 @@ struct Running {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// What a session was started with: when it differs, another one is started.
+/// What a session works with: when it differs, it logs in anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Settings {
     address: String,
@@ -207,12 +207,29 @@ impl Sessions {
                 // One device in two rows is mended by removing a row.
                 running.settings == settings && (running.handle.is_some() || !any_gone)
             });
-            if !is_as_it_should_be {
+            if !is_as_it_should_be && !self.change(&recorder, &settings).await? {
                 self.end(id).await;
                 self.begin(recorder, settings).await?;
             }
         }
         Ok(())
+    }
+
+    /// Gives a session that runs its new settings. False: there is none, or they cannot be used.
+    async fn change(&self, recorder: &Recorder, settings: &Settings) -> Result<bool, CatalogError> {
+        let Some(handle) = self.handle(recorder.id) else {
+            return Ok(false);
+        };
+        let account = match self.account(recorder).await {
+            Ok(account) => account,
+            Err(CannotLogIn::Password(_)) => return Ok(false),
+            Err(CannotLogIn::Catalog(error)) => return Err(error),
+        };
+        if let Some(running) = self.locked().get_mut(&recorder.id) {
+            running.settings = settings.clone();
+        }
+        handle.change_account(account).await;
+        Ok(true)
     }
 
     async fn settings(&self, recorder: &Recorder) -> Result<Settings, CatalogError> {
@@ -448,8 +465,12 @@ mod tests {
         };
         change(&house, id, moved).await;
         sessions.follow().await.unwrap();
-        assert!(first.is_cancelled());
-        let second = stop_of(&sessions, id).unwrap();
+        assert!(
+            !first.is_cancelled(),
+            "the session goes on with another account"
+        );
+        let address = sessions.locked()[&id].settings.address.clone();
+        assert_eq!(address, "192.0.2.11");
 
         let off = RecorderChange {
             enabled: Some(false),
@@ -457,7 +478,7 @@ mod tests {
         };
         change(&house, id, off).await;
         sessions.follow().await.unwrap();
-        assert!(second.is_cancelled() && stop_of(&sessions, id).is_none());
+        assert!(first.is_cancelled() && stop_of(&sessions, id).is_none());
         let refused = sessions.session(id).await.unwrap_err();
         assert!(refused.message.contains("switch it on"), "{refused}");
     }

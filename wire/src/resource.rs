@@ -429,6 +429,8 @@ pub struct System {
     pub uptime_s: u64,
     /// Claim.
     pub claim: Claim,
+    /// Why no footage is fetched now, in words (no room, a disk that fails); null: it is, or there is none to fetch.
+    pub paused: Option<String>,
     /// Where the vendor SDK is looked for.
     pub sdk_folder: String,
     /// What is missing of the vendor SDK and where to put it; null when it is there.

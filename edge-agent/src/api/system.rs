@@ -45,6 +45,7 @@ pub async fn get(State(app): State<App>, who: Principal) -> ApiResult<Json<Syste
         version: env!("CARGO_PKG_VERSION").into(),
         uptime_s: app.own.started.elapsed().as_secs(),
         claim,
+        paused: app.pipeline.status().borrow().paused.clone(),
         sdk_folder: app.sessions.config().sdk_folder.display().to_string(),
         sdk_problem: app.sdk_problem.borrow().clone(),
     }))

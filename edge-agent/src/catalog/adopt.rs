@@ -63,15 +63,6 @@ impl Catalog {
         Ok(adopted)
     }
 
-    /// Has the footage of all volumes read in at the next start: after an old copy of the catalog was restored.
-    pub async fn expect_footage(&self) -> Result<(), CatalogError> {
-        self.write(|w| {
-            w.tx.execute("update volume set to_adopt = 1", [])?;
-            Ok(())
-        })
-        .await
-    }
-
     async fn is_to_adopt(&self, id: VolumeId) -> Result<bool, CatalogError> {
         self.read(move |c| {
             Ok(

@@ -132,6 +132,7 @@ impl Catalog {
     }
 
     /// The folder that it lies in.
+    #[cfg(test)]
     pub fn folder(&self) -> &Path {
         &self.signals.folder
     }

@@ -37,15 +37,6 @@ impl Catalog {
         .await
     }
 
-    /// Forgets a value.
-    pub async fn remove_setting(&self, key: &'static str) -> Result<(), CatalogError> {
-        self.write(move |w| {
-            w.tx.execute("delete from setting where key = ?1", [key])?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Says which appliance this is, once at start: sidecars carry it.
     pub async fn set_appliance(&self, appliance: &ApplianceId) -> Result<(), CatalogError> {
         if self.setting::<ApplianceId>(APPLIANCE).await?.as_ref() == Some(appliance) {

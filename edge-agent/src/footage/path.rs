@@ -77,13 +77,9 @@ impl Stem {
     }
 
     /// Start, to the millisecond.
+    #[cfg(test)]
     pub fn start(&self) -> UtcTime {
         self.start
-    }
-
-    /// Length, to the second.
-    pub fn duration_s(&self) -> u64 {
-        self.duration_s
     }
 
     /// The day's folder, relative to the volume.

@@ -49,21 +49,6 @@ pub fn list(volume: &Volume) -> Result<Vec<RecordingId>, VolumeError> {
     Ok(found)
 }
 
-/// Removes the staging folders of recordings that `wanted` does not want. Returns those removed.
-pub fn sweep(
-    volume: &Volume,
-    wanted: impl Fn(RecordingId) -> bool,
-) -> Result<Vec<RecordingId>, VolumeError> {
-    let mut swept = Vec::new();
-    for id in list(volume)? {
-        if !wanted(id) {
-            remove(volume, id)?;
-            swept.push(id);
-        }
-    }
-    Ok(swept)
-}
-
 fn at(volume: &Volume, path: PathBuf, source: io::Error) -> VolumeError {
     VolumeError::Io {
         name: volume.name().to_owned(),

@@ -263,21 +263,6 @@ impl Reservation {
     pub fn volume(&self) -> &Volume {
         &self.volume
     }
-
-    /// How much is still promised.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Gives back what has been written by now.
-    pub fn written(&mut self, bytes: u64) {
-        let back = bytes.min(self.bytes);
-        self.bytes -= back;
-        self.volume
-            .0
-            .reserved_bytes
-            .fetch_sub(back, Ordering::SeqCst);
-    }
 }
 
 impl Drop for Reservation {
@@ -350,13 +335,11 @@ mod tests {
             Uuid::now_v7(),
             VolumeConfig::new("main", "/nowhere"),
         );
-        let mut one = volume.reserve(100);
+        let one = volume.reserve(100);
         let two = volume.reserve(10);
-        one.written(30);
-        assert_eq!(volume.reserved_bytes(), 80);
+        assert_eq!(volume.reserved_bytes(), 110);
         drop(two);
-        one.written(500);
-        assert_eq!(volume.reserved_bytes(), 0);
+        assert_eq!(volume.reserved_bytes(), 100);
         drop(one);
         assert_eq!(volume.reserved_bytes(), 0);
     }

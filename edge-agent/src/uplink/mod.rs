@@ -19,7 +19,7 @@ use base::net::HostPort;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use wire::claim::{ClaimCode, Enrolled, Membership};
-use wire::ids::{ApplianceId, BootId};
+use wire::ids::BootId;
 use wire::resource::{Claim, ClaimState};
 use wire::time::UtcTime;
 use wire::tunnel::{Hello, Lane};
@@ -172,12 +172,8 @@ impl UplinkHandle {
             .send_modify(|shown| shown.code = Some((code, until)));
     }
 
-    /// How the tunnel stands.
-    pub fn tunnel(&self) -> watch::Receiver<tunnel::Status> {
-        self.0.tunnel.subscribe()
-    }
-
     /// How the session with the broker stands.
+    #[cfg(test)]
     pub fn mqtt(&self) -> watch::Receiver<mqtt::Status> {
         self.0.mqtt.subscribe()
     }
@@ -254,7 +250,8 @@ impl Uplink {
     }
 
     /// Who we are.
-    pub fn appliance(&self) -> &ApplianceId {
+    #[cfg(test)]
+    pub fn appliance(&self) -> &wire::ids::ApplianceId {
         &self.me.appliance
     }
 

@@ -10,6 +10,7 @@ use base::child::NoLeakChild;
 use base::mqtt::{Message, Options, Qos, Session};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
+use wire::ids::ApplianceId;
 use wire::poke::{Ack, Poke};
 use wire::telemetry::{Alert, Event, Severity};
 use wire::topics::{DeviceTopic, Leaf, Subject};

@@ -795,6 +795,8 @@ export interface components {
             appliance: components["schemas"]["ApplianceId"];
             /** @description Claim. */
             claim: components["schemas"]["Claim"];
+            /** @description Why no footage is fetched now, in words (no room, a disk that fails); null: it is, or there is none to fetch. */
+            paused?: string | null;
             /** @description Where the vendor SDK is looked for. */
             sdk_folder: string;
             /** @description What is missing of the vendor SDK and where to put it; null when it is there. */
