@@ -1,7 +1,7 @@
 //! How a program is asked to end.
 //!
 //! The first SIGTERM or SIGINT cancels the token: tasks reach a safe point and end. The second ends the process at
-//! once, which the order of writes makes harmless (layout.md §6, invariant 3).
+//! once, which the order of writes makes harmless (ARCHITECTURE.md, invariant 3).
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! Reports in: from the broker into the store, acknowledged, passed on to consumers and watchers.
 //!
-//! Design constraints (design.md §5):
+//! Design constraints (docs/design/decisions.md §5):
 //! - What was received is acknowledged to the broker after it was stored; the broker keeps our session for
 //!   [`SESSION_S`], so a restarted relay goes on where it was.
 //! - What was stored is acknowledged to the appliance (`ack {log, seq}`, retained): only then may it forget.

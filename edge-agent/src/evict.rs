@@ -6,7 +6,7 @@
 //! with a warning). Once begun on a volume, eviction goes on to the low water mark, so that it works in strokes.
 //!
 //! Cameras that are switched off, or whose recorder was removed, are treated like all others: retention that skips
-//! them fills the disk (design.md §10).
+//! them fills the disk (docs/design/decisions.md §8).
 
 mod choice;
 

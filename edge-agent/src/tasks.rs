@@ -1,7 +1,7 @@
 //! Long-lived tasks: each has a name, a floor of the house, and somebody who watches it.
 //!
 //! None of them ends by itself. One that does, or panics, takes the process down with its name in the journal, and
-//! systemd starts a fresh one: a half-dead agent that still answers would be worse (layout.md §5).
+//! systemd starts a fresh one: a half-dead agent that still answers would be worse (ARCHITECTURE.md).
 
 use std::any::Any;
 use std::future::Future;

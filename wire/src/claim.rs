@@ -1,4 +1,4 @@
-//! Joining an appliance to an organisation (Q14, design.md §9).
+//! Joining an appliance to an organisation (Q14, docs/design/decisions.md).
 //!
 //! The appliance shows a short-lived code. It posts its certificate request and a proof made with the code, and polls;
 //! the relay cannot make use of either until an admin types the code. Then the next poll returns the certificate.

@@ -1,4 +1,4 @@
-//! The only builder and parser of MQTT topics (design.md §5).
+//! The only builder and parser of MQTT topics (docs/design/decisions.md §5).
 //!
 //! Device side: `holdfast/1/device/<appliance>/…`, written by the appliance (but for `ack` and `poke`).
 //! Consumer side: `holdfast/1/site/<organisation>/<site>/<appliance>/…`, written by the relay after validation.

@@ -1,4 +1,4 @@
-//! The tunnel's hello frame, and the assertion of who asks (design.md §6).
+//! The tunnel's hello frame, and the assertion of who asks (docs/design/decisions.md §6).
 //!
 //! An appliance dials the relay with TLS 1.3 (mutual, ALPN [`ALPN`]) and sends one hello frame: four bytes of length
 //! (big endian), then JSON. Then the roles turn: the relay speaks HTTP/1.1 as the client on the same connection.

@@ -1,6 +1,6 @@
 //! Which appliances are connected, and how a request reaches one.
 //!
-//! Design constraints (design.md §6):
+//! Design constraints (docs/design/decisions.md §6):
 //! - An appliance holds spare connections; each carries one HTTP/1.1 request at a time, so the kernel's flow control
 //!   works per viewer and a paused one blocks nobody.
 //! - A request waits at most [`Limits::spare_wait`] for a spare; for an appliance that has been gone for longer than

@@ -1,4 +1,4 @@
-//! Reports again, for a relay that misses some (design.md §5). Nobody else has a use for them.
+//! Reports again, for a relay that misses some (docs/design/decisions.md §5). Nobody else has a use for them.
 
 use axum::Json;
 use axum::extract::State;

@@ -2,7 +2,7 @@
 //!
 //! A volume carries a marker file with an identity, so that an empty mount point is never taken for an empty disk and
 //! a foreign disk never for ours: without the right marker nothing is written. Room is counted in bytes, never in
-//! per cent (design.md §10).
+//! per cent (docs/design/decisions.md §8).
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What travels from stage to stage of one recording (layout.md §6): stages do not know each other, they know these.
+//! What travels from stage to stage of one recording (ARCHITECTURE.md): stages do not know each other, they know these.
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ const STRIDE: u32 = 500;
 /// Something that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Number of the invariant (layout.md §6); 0 for the database itself.
+    /// Number of the invariant (ARCHITECTURE.md); 0 for the database itself.
     pub invariant: u8,
     /// What is wrong, where, and what to do.
     pub message: String,

@@ -1,4 +1,4 @@
-//! The invariants (layout.md §6), finished after an interruption at start-up and checked by `edge-agent check`.
+//! The invariants (ARCHITECTURE.md), finished after an interruption at start-up and checked by `edge-agent check`.
 
 mod interrupted;
 mod invariants;

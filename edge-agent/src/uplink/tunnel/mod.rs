@@ -1,6 +1,6 @@
 //! The tunnel's end at the agent: a pool of connections that wait for the relay's requests.
 //!
-//! Design constraints (design.md §6):
+//! Design constraints (docs/design/decisions.md §6):
 //! - [`Settings::spares`] connections wait; when one is taken a spare is dialled at once; at most
 //!   [`Settings::connections_max`] in all.
 //! - A connection counts as attached when the relay has been heard on it (TLS 1.3 refuses a client certificate only
