@@ -19,7 +19,7 @@ help: ## Shows this
 
 .PHONY: demo
 demo: setup build ## Runs the whole product until Ctrl-C; ONCE=1 checks the main job and ends; FOOTAGE=<folder> uses your videos
-	@$(TARGET)/debug/demo $(if $(ONCE),--once) $(if $(FOOTAGE),--footage "$(FOOTAGE)") $(if $(BROKER),--broker "$(BROKER)")
+	@$(TARGET)/debug/demo $(if $(ONCE),--once) $(if $(FOOTAGE),--footage "$(FOOTAGE)")
 
 .PHONY: test
 test: setup setup-test ui ## Installs what is missing and passes every test
