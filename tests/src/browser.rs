@@ -6,6 +6,9 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// Longest that one script may take.
+const SCRIPT_PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// A file that the browser downloaded.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Downloaded {
@@ -36,13 +39,16 @@ pub async fn run(script: &str, options: Value) -> Result<Downloaded> {
         folder.join("node_modules/playwright-core").exists(),
         "the browser's driver is missing: `make ui` first"
     );
-    let output = tokio::process::Command::new("node")
+    let running = tokio::process::Command::new("node")
         .arg(format!("stories/{script}.mjs"))
         .arg(options.to_string())
         .current_dir(&folder)
         .kill_on_drop(true)
-        .output()
+        .output();
+    // A page whose script never yields cannot be asked anything: the driver's own patience does not cover that.
+    let output = tokio::time::timeout(SCRIPT_PATIENCE, running)
         .await
+        .with_context(|| format!("{script}.mjs: the page hangs"))?
         .context("run node")?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(

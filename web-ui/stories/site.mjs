@@ -1,4 +1,4 @@
-// A person at the site: first run, the recorder, recordings, playback with seeking, live, download.
+// A person at the site: first run, the recorder, recordings, playback with seeking, download.
 // Usage: node stories/site.mjs '{"url","password","recorder":{"address","port","username","password"},"recordings","screenshots"}'
 
 import assert from 'node:assert/strict'
@@ -55,14 +55,6 @@ await tell(given, async (page, shots) => {
   await page.locator('[data-recording-id][data-status=completed]').filter({ hasText: 'Gate' }).first().getByTestId('play').click()
   await page.getByTestId('codec-unsupported').waitFor()
   await shots.take('h265')
-
-  // Live.
-  await page.getByTestId('nav-live').click()
-  await shots.everyLook('live-before')
-  const yard = page.locator('[data-camera-id]').filter({ hasText: 'Yard' })
-  await yard.getByTestId('live-start').or(yard.and(page.getByTestId('live-start'))).first().click()
-  await framesAdvance(page, 30)
-  await shots.everyLook('live')
 
   await page.getByTestId('nav-overview').click()
   await page.locator('[data-recorder-id][data-state=online]').waitFor()
