@@ -370,15 +370,12 @@ async fn connections_that_were_cut_are_dialled_again_and_stale_ones_are_skipped(
     for _ in 0..5 {
         seen.wait_for(|s| s.attached == 4).await.unwrap();
         cut.notify_waiters();
-        assert_eq!(
-            relay
-                .get(&identity.appliance, "/n/5")
-                .await
-                .unwrap()
-                .1
-                .len(),
-            5
-        );
+        // The cut may hit the very request that is on its way, which then says so; the next one finds a good line.
+        let answer = match relay.get(&identity.appliance, "/n/5").await {
+            Ok(answer) => answer,
+            Err(_) => relay.get(&identity.appliance, "/n/5").await.unwrap(),
+        };
+        assert_eq!(answer.1.len(), 5);
     }
     stop.cancel();
 }
