@@ -1,0 +1,106 @@
+//! Logging in, staying in, and what a person is told.
+
+use super::*;
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once() {
+    let config = SdkConfig {
+        check_interval_s: 1,
+        ..SdkConfig::default()
+    };
+    let place = Place::with_config(device(), config);
+    let running = place.start("wrong-horse");
+    let error = running.refusal().await;
+    assert_eq!(error.kind, FailureKind::Refused);
+    assert_eq!(
+        error.message,
+        "wrong user name or password for 127.0.0.1:8000; 4 tries left before the recorder locks the account; not tried \
+         again until you change the password"
+    );
+    let status = running.status(RecorderState::Error).await;
+    assert_eq!(status.reason, Some(error.message));
+    // A reason to try again would have come within three checks.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(place.calls("login").len(), 1);
+    running.handle.change_account(place.account(PASSWORD)).await;
+    running.status(RecorderState::Online).await;
+    running.session().await.ping().await.unwrap();
+    assert_eq!(place.calls("login").len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_locked_account_is_left_alone() {
+    let place = Place::new(Device {
+        login_tries: 1,
+        ..device()
+    });
+    let running = place.start("wrong-horse");
+    let error = running.refusal().await;
+    assert_eq!(error.kind, FailureKind::Locked);
+    assert!(error.message.contains("wait 30 minutes"), "{error}");
+    running.handle.check_now();
+    eventually("a person's check is made", || {
+        place.calls("login").len() == 2
+    })
+    .await;
+    running.status(RecorderState::Error).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_recorder_that_was_off_is_found_again() {
+    let config = SdkConfig {
+        check_interval_s: 1,
+        ..SdkConfig::default()
+    };
+    let place = Place::with_config(
+        Device {
+            reachable: false,
+            ..device()
+        },
+        config,
+    );
+    let running = place.start(PASSWORD);
+    let status = running.status(RecorderState::Offline).await;
+    let reason = status.reason.unwrap();
+    assert!(
+        reason.starts_with("nothing answers at 127.0.0.1:8000"),
+        "{reason}"
+    );
+    place.change(|device| device.reachable = true);
+    let status = running.status(RecorderState::Online).await;
+    assert!(status.identity.is_some() && status.reason.is_none());
+    // And is missed when it goes.
+    place.change(|device| device.reachable = false);
+    let status = running.status(RecorderState::Offline).await;
+    assert!(status.identity.is_some(), "what is known of it stays known");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_test_names_the_first_step_that_fails() {
+    // The stand-in needs no network; the plain connection before the login does.
+    let listener = tokio::net::TcpListener::bind((ADDRESS, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let place = Place::new(Device { port, ..device() });
+    let steps = test_connection(&place.account(PASSWORD), &place.config).await;
+    let names: Vec<_> = steps.iter().map(|step| (step.name, step.ok)).collect();
+    let all = ["library", "address", "port", "login", "channels", "search"];
+    assert_eq!(names, all.map(|name| (name, true)), "{steps:?}");
+
+    let steps = test_connection(&place.account("wrong-horse"), &place.config).await;
+    let last = steps.last().unwrap();
+    assert_eq!((last.name, last.ok), ("login", false), "{steps:?}");
+
+    drop(listener);
+    let examined = examine(ADDRESS, port, None, &place.config).await;
+    let failure = examined.failure.unwrap();
+    assert_eq!(failure.kind, FailureKind::Network);
+    assert!(
+        failure
+            .message
+            .starts_with(&format!("nothing answers at {ADDRESS}:{port}")),
+        "{failure}"
+    );
+}
