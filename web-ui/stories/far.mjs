@@ -1,4 +1,4 @@
-// An admin far away: first login with a password to change, claim a box, recordings, playback, download.
+// An admin far away: first login with a password to change, claim a box, recordings, playback, live, download.
 // Usage: node stories/far.mjs '{"url","first_password","password","code","recordings","screenshots"}'
 
 import assert from 'node:assert/strict'
@@ -56,6 +56,12 @@ await tell(given, async (page, shots) => {
   const playing = await framesAdvance(page)
   await seeks(page, playing.duration * 0.6)
   await shots.everyLook('playing')
+
+  // Live, through the relay: the picture comes and moves.
+  await page.getByTestId('nav-live').click()
+  await page.locator('[data-camera-id]').filter({ hasText: 'Yard' }).click()
+  await framesAdvance(page, 30)
+  await shots.everyLook('live')
 
   console.log(JSON.stringify(file))
 })

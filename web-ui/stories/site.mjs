@@ -1,4 +1,4 @@
-// A person at the site: first run, the recorder, recordings, playback with seeking, download.
+// A person at the site: first run, the recorder, recordings, playback with seeking, live, download.
 // Usage: node stories/site.mjs '{"url","password","recorder":{"address","port","username","password"},"recordings","screenshots"}'
 
 import assert from 'node:assert/strict'
@@ -55,6 +55,12 @@ await tell(given, async (page, shots) => {
   await page.locator('[data-recording-id][data-status=completed]').filter({ hasText: 'Gate' }).first().getByTestId('play').click()
   await page.getByTestId('codec-unsupported').waitFor()
   await shots.take('h265')
+
+  // Live: the picture comes and moves.
+  await page.getByTestId('nav-live').click()
+  await page.locator('[data-camera-id]').filter({ hasText: 'Yard' }).click()
+  await framesAdvance(page, 30)
+  await shots.everyLook('live')
 
   await page.getByTestId('nav-overview').click()
   await page.locator('[data-recorder-id][data-state=online]').waitFor()

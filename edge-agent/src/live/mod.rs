@@ -7,6 +7,7 @@ mod stream;
 mod window;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -112,6 +113,8 @@ pub struct LiveHub(Arc<Inner>);
 struct Inner {
     means: Means,
     streams: Mutex<HashMap<CameraId, Arc<Stream>>>,
+    /// No stream that has ended used this discontinuity sequence or a later one.
+    next_discontinuity: AtomicU64,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -133,6 +136,7 @@ impl LiveHub {
                 open,
             },
             streams: Mutex::default(),
+            next_discontinuity: AtomicU64::new(0),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }))
@@ -222,7 +226,11 @@ impl LiveHub {
         }
         self.make_place(&mut streams, camera, target)?;
         let stop = self.0.stop.child_token();
-        let stream = Arc::new(Stream::new(target, &self.0.means, stop));
+        if let Some(former) = streams.get(&camera) {
+            self.count(former);
+        }
+        let discontinuity = self.0.next_discontinuity.load(Ordering::Relaxed);
+        let stream = Arc::new(Stream::new(target, discontinuity, &self.0.means, stop));
         stream.touch(viewer);
         if let Some(former) = streams.insert(camera, stream.clone()) {
             former.stop.cancel(); // it was about to end, or the camera has moved to another channel
@@ -233,6 +241,7 @@ impl LiveHub {
             running.run(&hub.0.means).await;
             running.stop.cancel();
             let mut streams = hub.streams();
+            hub.count(&running);
             if streams
                 .get(&camera)
                 .is_some_and(|now| Arc::ptr_eq(now, &running))
@@ -272,9 +281,16 @@ impl LiveHub {
             let Some(stream) = unwatched.and_then(|id| streams.remove(&id)) else {
                 return Err(LiveError::TooMany { limit, whose });
             };
+            self.count(&stream);
             stream.stop.cancel();
         }
         Ok(())
+    }
+
+    /// A stream ends: later ones go on behind its discontinuities.
+    fn count(&self, ending: &Stream) {
+        let next = ending.next_discontinuity();
+        self.0.next_discontinuity.fetch_max(next, Ordering::Relaxed);
     }
 }
 

@@ -93,12 +93,12 @@ pub struct Means {
 }
 
 impl Stream {
-    /// A stream that has not begun.
-    pub fn new(target: Target, means: &Means, stop: CancellationToken) -> Self {
+    /// A stream that has not begun. `discontinuity`: see [`Window::new`].
+    pub fn new(target: Target, discontinuity: u64, means: &Means, stop: CancellationToken) -> Self {
         Self {
             target,
             state: Mutex::new(State {
-                window: Window::new(means.clock.now().into()),
+                window: Window::new(means.clock.now().into(), discontinuity),
                 viewers: HashMap::new(),
                 last_request: Instant::now(),
                 started: means.clock.now().into(),
@@ -145,7 +145,7 @@ impl Stream {
         let deadline = Instant::now() + patience;
         loop {
             {
-                let mut state = self.state();
+                let state = self.state();
                 if state.window.is_ready() {
                     return Ok(state.window.playlist());
                 }
@@ -159,6 +159,11 @@ impl Stream {
                 _ => return Err(self.state().failure.clone()),
             }
         }
+    }
+
+    /// Where the discontinuity sequence of the camera's next stream begins.
+    pub fn next_discontinuity(&self) -> u64 {
+        self.state().window.next_discontinuity()
     }
 
     /// A file.
@@ -354,7 +359,7 @@ mod tests {
             recorder: wire::ids::RecorderId::new(),
             channel: 1,
         };
-        let stream = Stream::new(target, &means, CancellationToken::new());
+        let stream = Stream::new(target, 0, &means, CancellationToken::new());
         assert!(stream.touch("one") && stream.is_wanted(&means));
         stream.state().last_request = Instant::now() - Duration::from_secs(2);
         assert!(stream.touch("in time") && stream.is_wanted(&means));

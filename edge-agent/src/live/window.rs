@@ -77,8 +77,10 @@ pub struct Window {
     segments: VecDeque<Segment>,
     next_sequence: u64,
     run: u64,
-    /// Discontinuities that have left the window.
-    passed_discontinuities: u64,
+    /// What [`Self::run`] was before the first run.
+    before_first_run: u64,
+    /// The discontinuity sequence of the first run.
+    first_discontinuity: u64,
     /// Longest segment ever, in seconds, rounded up: a playlist may not take its target duration back.
     target_s: u64,
     growing: Growing,
@@ -96,13 +98,29 @@ impl Window {
     /// An empty one whose numbers go on from those of every earlier stream of the camera: they begin with the second in
     /// which it begins, and a segment lasts a second at least. So a name never means two things, which players and
     /// their caches rely on, and a player that slept through the end of a stream goes on with the next.
-    pub fn new(now: UtcTime) -> Self {
+    ///
+    /// `discontinuity` is the number that follows those of the camera's earlier streams ([`Self::next_discontinuity`]).
+    /// It must stay small: players keep a table that is as long as the number is large (hls.js walks it at each reload
+    /// of the playlist, which with seconds for numbers takes it half a minute).
+    pub fn new(now: UtcTime, discontinuity: u64) -> Self {
         let first = now.seconds().max(0).cast_unsigned();
         Self {
             next_sequence: first,
             run: first,
+            before_first_run: first,
+            first_discontinuity: discontinuity,
             ..Self::default()
         }
+    }
+
+    /// The discontinuity sequence of a run.
+    fn discontinuity(&self, run: u64) -> u64 {
+        self.first_discontinuity + run.saturating_sub(self.before_first_run + 1)
+    }
+
+    /// The discontinuity sequence that a later stream of the camera begins with.
+    pub fn next_discontinuity(&self) -> u64 {
+        self.discontinuity(self.run + 1)
     }
 
     /// The stream begins, or begins again.
@@ -215,12 +233,10 @@ impl Window {
     }
 
     /// The playlist; names in it are relative to it.
-    pub fn playlist(&mut self) -> String {
+    pub fn playlist(&self) -> String {
         let first = self.segments.len().saturating_sub(LISTED);
-        // What left the list since the last time cannot be counted from what is kept, so it is counted as it goes:
-        // every run begins with a discontinuity, except the first.
-        let first_run = self.segments.get(first).map_or(1, |segment| segment.run);
-        self.passed_discontinuities = self.passed_discontinuities.max(first_run.saturating_sub(1));
+        // Every run begins with a discontinuity, except the first.
+        let first_run = self.segments.get(first).map_or(self.run, |s| s.run);
         let mut text = format!(
             "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:{}\n\
              #EXT-X-DISCONTINUITY-SEQUENCE:{}\n#EXT-X-INDEPENDENT-SEGMENTS\n",
@@ -228,7 +244,7 @@ impl Window {
             self.segments
                 .get(first)
                 .map_or(self.next_sequence, |s| s.sequence),
-            self.passed_discontinuities,
+            self.discontinuity(first_run),
         );
         let mut run = None;
         for segment in self.segments.iter().skip(first) {
@@ -332,21 +348,31 @@ mod tests {
 
     #[test]
     fn a_later_stream_uses_no_name_again() {
-        let mut earlier = Window::new(at(0));
+        let mut earlier = Window::new(at(0), 7);
         earlier.init(bytes(0));
         for n in 0..20 {
             earlier.push(bytes(0), 1_000, 25, at(1 + n));
         }
-        let mut later = Window::new(at(50));
+        let mut later = Window::new(at(50), earlier.next_discontinuity());
         later.init(bytes(1));
         later.push(bytes(1), 1_000, 25, at(51));
-        let names = |window: &mut Window| -> Vec<String> {
+        assert!(
+            earlier
+                .playlist()
+                .contains("#EXT-X-DISCONTINUITY-SEQUENCE:7\n")
+        );
+        assert!(
+            later
+                .playlist()
+                .contains("#EXT-X-DISCONTINUITY-SEQUENCE:8\n")
+        );
+        let names = |window: &Window| -> Vec<String> {
             let text = window.playlist();
             let is_name = |l: &&str| l.ends_with(".m4s") || l.starts_with("#EXT-X-MAP");
             text.lines().filter(is_name).map(str::to_owned).collect()
         };
-        let used = names(&mut earlier);
-        assert!(names(&mut later).iter().all(|name| !used.contains(name)));
+        let used = names(&earlier);
+        assert!(names(&later).iter().all(|name| !used.contains(name)));
         assert!(later.next_sequence > earlier.next_sequence);
     }
 

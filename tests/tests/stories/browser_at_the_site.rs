@@ -1,4 +1,4 @@
-//! A person at the site, in a real browser: first-run wizard, recordings, playback and seeking, download.
+//! A person at the site, in a real browser: first-run wizard, recordings, playback and seeking, live view, download.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;

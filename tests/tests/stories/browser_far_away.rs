@@ -1,4 +1,4 @@
-//! An admin far away, in a real browser: first login, claim, recordings, playback and seeking, download.
+//! An admin far away, in a real browser: first login, claim, recordings, playback and seeking, live view, download.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
