@@ -95,7 +95,7 @@ fn config() -> LiveConfig {
     LiveConfig {
         idle_s: 2,
         stall_s: 3,
-        start_s: 15,
+        start_s: 60,
         ..LiveConfig::default()
     }
 }
