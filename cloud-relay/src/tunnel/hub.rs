@@ -8,7 +8,8 @@
 //! - A connection returns to the pool once its answer was read to the end; anything else (an aborted body, an error, a
 //!   caller that stopped waiting) closes it.
 //! - A stale connection costs a retry, never an answer twice: a request is sent again only if nothing of it was
-//!   written, or if it is a `GET` or `HEAD` without a body.
+//!   written, or, once, if it is a `GET` or `HEAD` without a body and no byte of its answer came. What breaks one
+//!   connection mostly breaks its neighbours, so the second try goes to one that has just given a sign of life.
 //! - At most [`Limits::connections_max`] sockets per appliance.
 //! - Spares are asked for a sign of life (`OPTIONS *`) after [`Limits::ping_after`] of silence.
 
@@ -149,10 +150,15 @@ impl Hub {
         appliance: &ApplianceId,
         request: Request<Body>,
     ) -> Result<Response<Body>, TunnelError> {
-        let deadline = Instant::now() + self.inner.limits.spare_wait;
+        let limits = &self.inner.limits;
+        let mut deadline = Instant::now() + limits.spare_wait;
         let (mut request, mut again) = as_sent(request, appliance);
+        let mut doubtful = false;
         loop {
             let mut lease = self.lease(appliance, deadline).await?;
+            if doubtful && !self.answers_soon(&mut lease).await {
+                continue;
+            }
             match lease.connection().sender.try_send_request(request).await {
                 Ok(response) => return Ok(lease.attach_to(response)),
                 Err(mut error) => {
@@ -162,7 +168,12 @@ impl Hub {
                             again = repeat;
                             unsent
                         }
-                        (None, Some(repeat)) => repeat,
+                        (None, Some(repeat)) => {
+                            doubtful = true;
+                            // The first try may have taken long to break; the second has the same patience.
+                            deadline = Instant::now() + limits.spare_wait;
+                            repeat
+                        }
                         (None, None) => {
                             return Err(TunnelError::Broken {
                                 appliance: appliance.clone(),
@@ -291,6 +302,15 @@ impl Hub {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.inner.stop.cancel();
+    }
+
+    /// Whether a connection that may be as dead as its neighbour is not.
+    async fn answers_soon(&self, lease: &mut Lease) -> bool {
+        let patience = self.inner.limits.spare_wait / 4;
+        matches!(
+            tokio::time::timeout(patience, self.ping(lease)).await,
+            Ok(Ok(()))
+        )
     }
 
     async fn ping(&self, lease: &mut Lease) -> Result<(), AttachError> {

@@ -370,11 +370,8 @@ async fn connections_that_were_cut_are_dialled_again_and_stale_ones_are_skipped(
     for _ in 0..5 {
         seen.wait_for(|s| s.attached == 4).await.unwrap();
         cut.notify_waiters();
-        // The cut may hit the very request that is on its way, which then says so; the next one finds a good line.
-        let answer = match relay.get(&identity.appliance, "/n/5").await {
-            Ok(answer) => answer,
-            Err(_) => relay.get(&identity.appliance, "/n/5").await.unwrap(),
-        };
+        // Every spare is dead or about to be; nobody who asks is told.
+        let answer = relay.get(&identity.appliance, "/n/5").await.unwrap();
         assert_eq!(answer.1.len(), 5);
     }
     stop.cancel();
@@ -570,18 +567,20 @@ async fn a_request_of_which_something_was_sent_is_not_sent_twice() {
     let hub = Hub::new(Limits::default(), CancellationToken::new());
     let id = ApplianceId::from_spki(b"k");
     let seen = Arc::new(AtomicUsize::new(0));
-    // Peers that read one request and then break the connection.
-    for _ in 0..3 {
+    // Peers that answer pings, and break the connection once they have read anything else.
+    for _ in 0..5 {
         let (near, mut far) = tokio::io::duplex(64 * 1024);
         let seen = seen.clone();
         tokio::spawn(async move {
             let mut buffer = vec![0u8; 4096];
-            assert!(far.read(&mut buffer).await.unwrap() > 0);
-            far.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-                .await
-                .unwrap();
-            if far.read(&mut buffer).await.unwrap() > 0 {
-                seen.fetch_add(1, Ordering::SeqCst);
+            loop {
+                let bytes = far.read(&mut buffer).await.unwrap();
+                if !buffer[..bytes].starts_with(b"OPTIONS") {
+                    seen.fetch_add(usize::from(bytes > 0), Ordering::SeqCst);
+                    break;
+                }
+                let pong = b"HTTP/1.1 204 No Content\r\n\r\n";
+                far.write_all(pong).await.unwrap();
             }
         });
         hub.attach(&hello(&id, 1), near).await.unwrap();
