@@ -35,6 +35,7 @@ pub struct RecordingsQuery {
     min_bytes: Option<u64>,
     /// `newest` (default) or `oldest` first.
     #[serde(default)]
+    #[param(inline)]
     order: Order,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

@@ -168,3 +168,34 @@ fn the_document_is_the_committed_one() {
         "the API has changed: cargo run -p cloud-relay -- openapi > web-ui/openapi/relay.json"
     );
 }
+
+#[test]
+fn no_reference_of_the_document_leads_nowhere() {
+    let document = serde_json::to_value(router::document()).unwrap();
+    assert_eq!(dangling(&document), [""; 0]);
+}
+
+/// Every `$ref` of a document that leads nowhere; generators of clients stumble over them.
+fn dangling(document: &Value) -> Vec<String> {
+    fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|member| refs(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    refs(document, &mut found);
+    assert!(found.len() > 10, "nothing refers to anything: {found:?}");
+    found
+        .into_iter()
+        .filter(|to| {
+            to.strip_prefix('#')
+                .is_none_or(|pointer| document.pointer(pointer).is_none())
+        })
+        .map(str::to_owned)
+        .collect()
+}
