@@ -5,11 +5,12 @@
 //!   [`SESSION_S`], so a restarted relay goes on where it was.
 //! - What was stored is acknowledged to the appliance (`ack {log, seq}`, retained): only then may it forget.
 //! - A hole is poked for at once (`resync`), and filled over the tunnel when that has not helped for
-//!   [`gaps::Patience`]. Neither is a promise to anybody: reports stay with the appliance until they are acknowledged.
+//!   [`gaps::Patience`]; what the appliance no longer keeps it tells anew. Neither is a promise to anybody: reports stay with the appliance until they are acknowledged.
 //! - Who an appliance is follows from its topic (which the broker's rules tie to its certificate), must be repeated in
 //!   the envelope, and must be claimed; whose it is follows from its row.
 //! - One ingest per store: the relay's name is its session at the broker.
 
+mod fill;
 pub mod gaps;
 pub mod read;
 
@@ -18,20 +19,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use base::backoff::Backoff;
 use base::clock::Clock;
 use base::mqtt::{ConnectError, Ended, Message, Options, Received, Session};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use wire::ids::{ApplianceId, UserId};
+use wire::ids::ApplianceId;
 use wire::poke::{Ack, Poke};
-use wire::telemetry::{Online, Report, ReportPage};
+use wire::telemetry::Online;
 use wire::time::UtcTime;
 use wire::topics::{INGEST_FILTERS, Leaf};
-use wire::tunnel::{ASSERTION_HEADER, ASSERTION_LIFETIME_S, Assertion, Permission};
 
 use crate::broker::{BrokerError, Link};
 use crate::changes::{Change, Changes, Presence, What};
@@ -40,6 +37,7 @@ use crate::pki::{Pki, RELAY_CN};
 use crate::store::reports::{Outcome, Tenant, Told};
 use crate::store::{DbError, Store};
 use crate::tunnel::hub::Hub;
+use fill::{Fill, Filled};
 use gaps::{Gaps, Patience};
 
 /// Seconds that the broker keeps what is meant for us while we are away.
@@ -56,12 +54,6 @@ const SILENCE: Duration = Duration::from_secs(180);
 
 /// How often gaps and silent appliances are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Largest answer to a back-fill: 500 reports of at most 128 KiB.
-const FILL_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// Longest wait for one.
-const FILL_WAIT: Duration = Duration::from_secs(60);
 
 /// Pages waiting to be stored.
 const FILLED_MAX: usize = 2;
@@ -97,12 +89,6 @@ pub struct Ingest {
     complained: HashMap<&'static str, Instant>,
     /// What was stored and has not been passed on yet; outlives a session.
     unsent: VecDeque<Message>,
-}
-
-/// Reports that came over the tunnel, or the end of them.
-enum Filled {
-    Page(ApplianceId, Vec<Report>),
-    Done(ApplianceId),
 }
 
 /// Why a session ended.
@@ -469,75 +455,6 @@ fn what(told: Told) -> Option<What> {
         Told::State(_, state) => Some(What::State(state)),
         Told::Figures(figures) => Some(What::Figures(figures)),
         Told::Cleared(_) => None,
-    }
-}
-
-/// Fetches missing reports, page by page.
-struct Fill {
-    hub: Hub,
-    pki: Arc<Pki>,
-    store: Store,
-    clock: Clock,
-    out: mpsc::Sender<Filled>,
-}
-
-impl Fill {
-    async fn run(&self, appliance: &ApplianceId, stored: Ack) -> anyhow::Result<()> {
-        let mut from = stored.seq + 1;
-        loop {
-            let page =
-                tokio::time::timeout(FILL_WAIT, self.page(appliance, stored, from)).await??;
-            let Some(last) = page.reports.last() else {
-                return Ok(());
-            };
-            from = last.seq + 1;
-            if self
-                .out
-                .send(Filled::Page(appliance.clone(), page.reports))
-                .await
-                .is_err()
-            {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn page(
-        &self,
-        appliance: &ApplianceId,
-        stored: Ack,
-        from: u64,
-    ) -> anyhow::Result<ReportPage> {
-        let claimed = self
-            .store
-            .claimed(appliance)
-            .await?
-            .ok_or_else(|| anyhow::anyhow!("not claimed any more"))?;
-        let assertion = Assertion {
-            appliance: appliance.clone(),
-            // Nobody: the relay asks for itself.
-            user_id: UserId(uuid::Uuid::nil()),
-            username: RELAY_CN.into(),
-            organisation: claimed.organisation,
-            permissions: vec![Permission::View],
-            request_id: wire::ids::MessageId::new().to_string(),
-            expires_s: UtcTime::from(self.clock.now()).seconds() + ASSERTION_LIFETIME_S,
-        };
-        let request = Request::get(format!("/api/v1/reports?log={}&from={from}", stored.log))
-            .header(ASSERTION_HEADER, assertion.sign(self.pki.assertion_key()))
-            .body(Body::empty())?;
-        let response = self.hub.request(appliance, request).await?;
-        anyhow::ensure!(
-            response.status() == StatusCode::OK,
-            "answered {}",
-            response.status()
-        );
-        let body = Limited::new(response.into_body(), FILL_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|e| anyhow::anyhow!("{e}"))?
-            .to_bytes();
-        Ok(serde_json::from_slice(&body)?)
     }
 }
 

@@ -65,6 +65,8 @@ pub enum ErrorCode {
     Conflict,
     /// 410: the footage was here and has left (evicted, deleted).
     FootageGone,
+    /// 410: these reports were acknowledged and are no longer kept.
+    ReportsGone,
     /// 412: `If-Match`/`If-Range` no longer holds.
     PreconditionFailed,
     /// 413.
@@ -105,7 +107,7 @@ impl ErrorCode {
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Conflict => 409,
-            Self::FootageGone => 410,
+            Self::FootageGone | Self::ReportsGone => 410,
             Self::PreconditionFailed => 412,
             Self::BodyTooLarge => 413,
             Self::RangeNotSatisfiable => 416,

@@ -84,6 +84,11 @@ uuid_ids! {
     MessageId = "message id";
 }
 
+impl UserId {
+    /// Nobody: the relay asks an appliance for itself.
+    pub const RELAY: Self = Self(Uuid::nil());
+}
+
 /// An appliance: the first 80 bits of the SHA-256 of its public key's SPKI, in lower-case base32 (16 characters).
 ///
 /// Being derived from the key it can be neither chosen nor taken over; it is the certificate's CN, the MQTT user name

@@ -96,14 +96,30 @@ impl Event {
     }
 }
 
-/// Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some.
+/// Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some. What is no longer kept is
+/// answered with 410 `REPORTS_GONE`, a log that is not told any more with 404.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReportPage {
     /// From the asked number on, in order, as many as one answer holds; empty when there is nothing newer.
     #[schema(value_type = Vec<Object>)]
     pub reports: Vec<Report>,
-    /// The outbox no longer has them, or is another one: everything is told anew under a new log.
-    pub gone: bool,
+}
+
+/// Body of `POST /api/v1/reports/resync`: the relay misses reports that are no longer kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResyncRequest {
+    /// The log that it knows.
+    pub log: LogId,
+    /// First number that is missing.
+    pub from: u64,
+}
+
+/// Answer to `POST /api/v1/reports/resync`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Resync {
+    /// The log that is told from now on: a new one, unless the asked reports are kept or belong to an older log.
+    pub log: LogId,
 }
 
 /// Recordings as they stand after the change, at most [`BATCH_MAX`].

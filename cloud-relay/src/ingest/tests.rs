@@ -6,14 +6,17 @@ use crate::mqtt::Pokes;
 use crate::tunnel::hub::Limits;
 use axum::Router;
 use axum::extract::{Query, State as Shared};
-use axum::routing::get;
+use axum::routing::{get, post};
 use base::mqtt::{Client, Message, Qos};
+use http::StatusCode;
 use std::sync::Mutex;
 use wire::ids::{BootId, CameraId, LogId, MessageId, RecordingId};
 use wire::resource::{Recording, RecordingStatus};
-use wire::telemetry::{Alert, Event, Recordings, Severity};
+use wire::telemetry::{
+    Alert, Event, Recordings, Report, ReportPage, Resync, ResyncRequest, Severity,
+};
 use wire::topics::{DeviceTopic, Leaf};
-use wire::tunnel::{Hello, Lane};
+use wire::tunnel::{ASSERTION_HEADER, Hello, Lane};
 
 // How the agent drains its outbox, as it is shipped.
 #[path = "../../../edge-agent/src/uplink/outbox.rs"]
@@ -562,30 +565,52 @@ struct Asked {
     from: u64,
 }
 
-/// The agent's side of a back-fill: pages of at most 20.
-async fn serve_reports(house: &House, me: &ApplianceId, rows: Arc<Mutex<Vec<Report>>>) {
+/// The agent's side of a back-fill.
+#[derive(Clone)]
+struct Kept {
+    rows: Arc<Mutex<Vec<Report>>>,
+    /// What the relay said it has lost, once it did.
+    lost: Arc<Mutex<Vec<ResyncRequest>>>,
+}
+
+impl Kept {
+    fn new(rows: Vec<Report>) -> Self {
+        Self {
+            rows: Arc::new(Mutex::new(rows)),
+            lost: Arc::default(),
+        }
+    }
+}
+
+/// Pages of at most 20; what comes before the first row is gone.
+async fn serve_reports(house: &House, me: &ApplianceId, kept: Kept) {
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let answer = |Shared(rows): Shared<Arc<Mutex<Vec<Report>>>>,
+    let answer = |Shared(kept): Shared<Kept>,
                   Query(asked): Query<Asked>,
                   headers: http::HeaderMap| async move {
         assert!(headers.contains_key(ASSERTION_HEADER));
-        let rows = rows.lock().unwrap();
+        let rows = kept.rows.lock().unwrap();
+        if rows.first().is_some_and(|first| asked.from < first.seq) {
+            return Err(StatusCode::GONE);
+        }
         let reports = rows
             .iter()
             .filter(|r| r.log == asked.log && r.seq >= asked.from)
             .take(20)
             .cloned()
             .collect();
-        axum::Json(ReportPage {
-            reports,
-            gone: false,
-        })
+        Ok(axum::Json(ReportPage { reports }))
+    };
+    let resync = |Shared(kept): Shared<Kept>, axum::Json(lost): axum::Json<ResyncRequest>| async move {
+        kept.lost.lock().unwrap().push(lost);
+        axum::Json(Resync { log: LogId::new() })
     };
     let pong = || async { StatusCode::NO_CONTENT };
     let router = Router::new()
         .route("/api/v1/reports", get(answer))
+        .route("/api/v1/reports/resync", post(resync))
         .fallback(pong)
-        .with_state(rows);
+        .with_state(kept);
     tokio::spawn(async move {
         let service = hyper_util::service::TowerToHyperService::new(router);
         let io = hyper_util::rt::TokioIo::new(far);
@@ -612,7 +637,7 @@ async fn a_hole_that_pokes_do_not_mend_is_filled_over_the_tunnel() {
     let appliance = house.broker.appliance().await;
     let log = LogId::new();
     let rows: Vec<_> = (1..=100).map(|n| report(&appliance.id, log, n)).collect();
-    serve_reports(&house, &appliance.id, Arc::new(Mutex::new(rows.clone()))).await;
+    serve_reports(&house, &appliance.id, Kept::new(rows.clone())).await;
     let (client, mut session) = connected(&house, &appliance).await;
     client.publish(event(&rows[0])).await.unwrap();
     assert_eq!(next(&mut session).await.1["seq"], 1);
@@ -628,6 +653,31 @@ async fn a_hole_that_pokes_do_not_mend_is_filled_over_the_tunnel() {
             break;
         }
     }
+    house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_appliance_no_longer_keeps_is_told_anew() {
+    let house = House::new(Patience {
+        fill_after: Duration::from_millis(300),
+    })
+    .await;
+    let appliance = house.broker.appliance().await;
+    let log = LogId::new();
+    let rows: Vec<_> = (1..=10).map(|n| report(&appliance.id, log, n)).collect();
+    let kept = Kept::new(rows[4..].to_vec());
+    serve_reports(&house, &appliance.id, kept.clone()).await;
+    let (client, mut session) = connected(&house, &appliance).await;
+    client.publish(event(&rows[0])).await.unwrap();
+    assert_eq!(next(&mut session).await.1["seq"], 1);
+    client.publish(event(&rows[9])).await.unwrap();
+    let began = Instant::now();
+    while kept.lost.lock().unwrap().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(20), "never asked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let lost = ResyncRequest { log, from: 2 };
+    assert_eq!(kept.lost.lock().unwrap()[0], lost);
     house.end().await;
 }
 

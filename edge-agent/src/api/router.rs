@@ -62,6 +62,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(events::stream))
         // The relay alone
         .routes(routes!(reports::list))
+        .routes(routes!(reports::resync))
 }
 
 /// All of it, ready to serve connections.

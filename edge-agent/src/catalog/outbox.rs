@@ -87,13 +87,24 @@ pub struct OutboxState {
     pub resyncing: bool,
 }
 
+impl OutboxState {
+    /// Whether the report with this number is no longer kept. Rows are deleted from the front only: the oldest that
+    /// waits says what is gone.
+    fn is_gone(&self, seq: u64) -> bool {
+        let oldest = self.last_seq + 1 - self.rows;
+        seq < oldest && seq <= self.last_seq
+    }
+}
+
 /// Answer to a relay that misses reports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Backfill {
     /// Here they are, from the asked number on; empty when there is nothing newer.
     Reports(Vec<OutboxRow>),
-    /// They are no longer there (another log, or acknowledged): only a resync helps ([`Catalog::start_log`]).
+    /// They were acknowledged and are no longer kept: only a resync helps ([`Catalog::resync_lost`]).
     Gone,
+    /// The log is not the one that is told: whoever asks hears of that one by its reports.
+    OtherLog,
 }
 
 impl Catalog {
@@ -170,16 +181,26 @@ impl Catalog {
         from: u64,
         limit: usize,
     ) -> Result<Backfill, CatalogError> {
-        self.read(move |c| {
-            let Some(state) = state(c)?.filter(|state| state.log == log) else {
-                return Ok(Backfill::Gone);
-            };
-            // Rows are deleted from the front only: the oldest that waits says what is gone.
-            let oldest = state.last_seq + 1 - state.rows;
-            if from < oldest && from <= state.last_seq {
-                return Ok(Backfill::Gone);
+        self.read(move |c| match state(c)? {
+            Some(state) if state.log == log && state.is_gone(from) => Ok(Backfill::Gone),
+            Some(state) if state.log == log => {
+                Ok(Backfill::Reports(rows(c, from.saturating_sub(1), limit)?))
             }
-            Ok(Backfill::Reports(rows(c, from.saturating_sub(1), limit)?))
+            _ => Ok(Backfill::OtherLog),
+        })
+        .await
+    }
+
+    /// The relay misses reports of a log from a number on. When they are no longer kept a new log begins; when they
+    /// are, or belong to an older log, nothing changes, so that asking twice is asking once. Returns the log that is
+    /// told now; none while nothing is reported.
+    pub async fn resync_lost(&self, log: LogId, from: u64) -> Result<Option<LogId>, CatalogError> {
+        self.write(move |w| match state(w.tx)? {
+            Some(state) if state.log == log && state.is_gone(from) => {
+                w.effects.reported = true;
+                new_log(w).map(Some)
+            }
+            told => Ok(told.map(|state| state.log)),
         })
         .await
     }

@@ -288,15 +288,13 @@ impl Speaker {
                     return Ok(());
                 };
                 progress.drain.of_log(outbox.log, Instant::now());
-                if log != outbox.log {
-                    // It will hear of the new log by its first report.
-                    return Ok(());
-                }
                 match self.catalog.reports_from(log, from, 1).await? {
                     Backfill::Reports(_) => {
                         progress.drain.resync(log, from, Instant::now());
                     }
                     Backfill::Gone => self.new_log(progress).await?,
+                    // It will hear of the log that is told by its first report.
+                    Backfill::OtherLog => {}
                 }
             }
         }

@@ -152,7 +152,7 @@ export interface components {
          * @description Stable error codes (spec E). Each belongs to one HTTP status.
          * @enum {string}
          */
-        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "FOOTAGE_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
+        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "FOOTAGE_GONE" | "REPORTS_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
         /** @description `{"success": false, "error": {…}}`. */
         ErrorResponse: {
             /** @description What happened. */
@@ -703,12 +703,28 @@ export interface components {
             /** @description `https://host[:port]` of the relay; empty: none, the appliance works on the site's network only. */
             url: string;
         };
-        /** @description Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some. */
+        /**
+         * @description Answer to `GET /api/v1/reports?log&from`: reports told again, for a relay that misses some. What is no longer kept is
+         *     answered with 410 `REPORTS_GONE`, a log that is not told any more with 404.
+         */
         ReportPage: {
-            /** @description The outbox no longer has them, or is another one: everything is told anew under a new log. */
-            gone: boolean;
             /** @description From the asked number on, in order, as many as one answer holds; empty when there is nothing newer. */
             reports: Record<string, never>[];
+        };
+        /** @description Answer to `POST /api/v1/reports/resync`. */
+        Resync: {
+            /** @description The log that is told from now on: a new one, unless the asked reports are kept or belong to an older log. */
+            log: components["schemas"]["LogId"];
+        };
+        /** @description Body of `POST /api/v1/reports/resync`: the relay misses reports that are no longer kept. */
+        ResyncRequest: {
+            /**
+             * Format: int64
+             * @description First number that is missing.
+             */
+            from: number;
+            /** @description The log that it knows. */
+            log: components["schemas"]["LogId"];
         };
         /**
          * @description Roles of people at the relay (Q3). The agent's LAN page knows `org_admin` only.

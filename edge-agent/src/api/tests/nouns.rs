@@ -4,10 +4,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use wire::claim::ClaimCode;
 use wire::error::ErrorCode;
-use wire::ids::{LogId, RecordingId};
+use wire::ids::{LogId, RecordingId, UserId};
 use wire::resource::LoginResponse;
 use wire::telemetry::FootageAccess;
-use wire::tunnel::{ASSERTION_HEADER, Permission};
+use wire::tunnel::{ASSERTION_HEADER, Assertion, Permission};
 
 use super::doors::Relay;
 use super::house::{Answer, House};
@@ -460,24 +460,39 @@ async fn reports_are_for_the_relay_alone() {
         ErrorCode::AuthInsufficientPermissions
     );
     let relay = Relay::new(&house);
-    let ask = async |path: String| {
-        let word = relay
-            .assertion(&house, &[Permission::View])
-            .sign(&relay.key);
-        let ask = house.ask(Method::GET, &path).via(Via::Tunnel);
-        ask.header(ASSERTION_HEADER, &word).send().await.json()
+    let ask = async |method: Method, path: String, by: UserId, body: Value| {
+        let word = Assertion {
+            user_id: by,
+            ..relay.assertion(&house, &[Permission::View])
+        };
+        let ask = house.ask(method, &path).via(Via::Tunnel).json(body);
+        ask.header(ASSERTION_HEADER, &word.sign(&relay.key))
+            .send()
+            .await
     };
-    let told = ask(path(log, 1)).await;
-    assert_eq!(
-        (&told["gone"], &told["reports"][0]["seq"]),
-        (&json!(false), &json!(1))
-    );
-    let foreign = ask(path(LogId::new(), 1)).await;
-    assert_eq!(
-        (&foreign["gone"], &foreign["reports"]),
-        (&json!(true), &json!([]))
-    );
-    assert_ne!(house.app.catalog.outbox().await.unwrap().unwrap().log, log);
+    let get = async |path: String| ask(Method::GET, path, UserId::RELAY, json!({})).await;
+    let somebody = ask(Method::GET, path(log, 1), UserId::new(), json!({})).await;
+    assert_eq!(somebody.code(), ErrorCode::AuthInsufficientPermissions);
+    assert_eq!(get(path(log, 1)).await.json()["reports"][0]["seq"], 1);
+    let foreign = get(path(LogId::new(), 1)).await;
+    assert_eq!(foreign.code(), ErrorCode::NotFound);
+    house.app.catalog.ack(log, 1).await.unwrap();
+    assert_eq!(get(path(log, 1)).await.code(), ErrorCode::ReportsGone);
+    let told = async || house.app.catalog.outbox().await.unwrap().unwrap().log;
+    assert_eq!(told().await, log, "a question changes nothing");
+
+    let resync = async |lost: LogId, by: UserId| {
+        let path = "/api/v1/reports/resync".to_owned();
+        ask(Method::POST, path, by, json!({ "log": lost, "from": 1 })).await
+    };
+    let somebody = resync(log, UserId::new()).await;
+    assert_eq!(somebody.code(), ErrorCode::AuthInsufficientPermissions);
+    assert_eq!(told().await, log);
+    let anew = resync(log, UserId::RELAY).await.json();
+    assert_ne!(told().await, log);
+    assert_eq!(anew["log"], json!(told().await));
+    // Asked again because the answer was lost: no further log.
+    assert_eq!(resync(log, UserId::RELAY).await.json(), anew);
 }
 
 #[tokio::test]

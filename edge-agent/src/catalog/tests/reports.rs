@@ -118,16 +118,28 @@ async fn acknowledgements_and_holes() {
     };
     let seqs = |answer: Backfill| match answer {
         Backfill::Reports(rows) => rows.iter().map(|row| row.seq).collect::<Vec<_>>(),
-        Backfill::Gone => vec![0],
+        Backfill::Gone | Backfill::OtherLog => vec![0],
     };
     assert_eq!(seqs(from(log, 4).await), [4, 5, 6]);
     assert_eq!(seqs(from(log, 6).await), [6]);
     assert_eq!(seqs(from(log, 7).await), Vec::<u64>::new());
     assert_eq!(from(log, 3).await, Backfill::Gone);
-    assert_eq!(from(LogId::new(), 4).await, Backfill::Gone);
+    assert_eq!(from(LogId::new(), 4).await, Backfill::OtherLog);
     assert_eq!(house.catalog.ack(log, 6).await.unwrap(), 3);
     assert_eq!(from(log, 6).await, Backfill::Gone);
     assert_eq!(seqs(from(log, 7).await), Vec::<u64>::new());
+    // A new log begins for what is lost only, and once.
+    let resync = |log, seq| {
+        let catalog = house.catalog.clone();
+        async move { catalog.resync_lost(log, seq).await.unwrap().unwrap() }
+    };
+    assert_eq!(resync(LogId::new(), 1).await, log);
+    assert_eq!(resync(log, 7).await, log);
+    let next = resync(log, 6).await;
+    assert_ne!(next, log);
+    assert_eq!(resync(log, 6).await, next);
+    house.catalog.stop_log().await.unwrap();
+    assert_eq!(house.catalog.resync_lost(next, 1).await.unwrap(), None);
     house.assert_sound();
 }
 
