@@ -119,7 +119,7 @@ fn target(channel: u32) -> Target {
 async fn until(what: &str, done: impl Fn() -> bool) {
     let begun = Instant::now();
     while !done() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -204,14 +204,19 @@ async fn h265_plays_live() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_stream_is_begun_again() {
-    let camera = Camera::new(Kind::Gate, Plays::Silent(4));
-    let hub = hub(&camera, config());
+    let camera = Camera::new(Kind::Gate, Plays::Silent(6));
+    // FFmpeg must be up before silence counts as a stall, on a loaded machine too.
+    let patient = LiveConfig {
+        stall_s: 8,
+        ..config()
+    };
+    let hub = hub(&camera, patient);
     let id = CameraId::new();
     hub.playlist(id, target(33), "one").await.unwrap();
     let begun = Instant::now();
     while camera.opened.load(Ordering::SeqCst) < 2 {
         assert!(
-            begun.elapsed() < Duration::from_secs(20),
+            begun.elapsed() < Duration::from_secs(60),
             "{:?}",
             hub.health()
         );
@@ -220,7 +225,7 @@ async fn a_stalled_stream_is_begun_again() {
     }
     let mut playlist = String::new();
     while !playlist.contains("#EXT-X-DISCONTINUITY\n") {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{playlist}");
+        assert!(begun.elapsed() < Duration::from_secs(120), "{playlist}");
         playlist = hub.playlist(id, target(33), "one").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
