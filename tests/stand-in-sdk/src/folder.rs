@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 
+use crate::hostile::Attempt;
 use crate::scenario::Scenario;
 use crate::state::Call;
 
@@ -12,7 +14,8 @@ pub const LIBRARY: &str = "libhcnetsdk.so";
 
 /// Puts library and scenario into `folder`, which becomes the vendor's folder for a program under test.
 pub fn prepare(folder: &Path, scenario: &Scenario) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
+    // All that the library writes is in there: a worker may be allowed that folder and no more.
+    std::fs::create_dir_all(folder.join(STATE))?;
     write_scenario(folder, scenario)?;
     let library = built_library()?;
     let target = folder.join(LIBRARY);
@@ -22,14 +25,56 @@ pub fn prepare(folder: &Path, scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Replaces the scenario in `folder`; a running library follows with its next call.
+/// Folder in the library's where it keeps counters and its journal.
+pub const STATE: &str = "state";
+
+/// Replaces the scenario in `folder`; a running library follows with its next call. Reels that lie elsewhere are linked
+/// into the folder: a worker reads nothing outside.
 pub fn write_scenario(folder: &Path, scenario: &Scenario) -> Result<()> {
+    let mut scenario = scenario.clone();
+    for channel in scenario.devices.iter_mut().flat_map(|d| &mut d.channels) {
+        let recorded = channel.recordings.iter_mut().map(|r| &mut r.media);
+        let live = channel.live.iter_mut().chain(&mut channel.live_sub);
+        for reel in recorded.chain(live) {
+            if reel.is_absolute() && !reel.starts_with(folder) && reel.is_dir() {
+                *reel = link_reel(folder, reel).with_context(|| {
+                    format!("link {} into {}", reel.display(), folder.display())
+                })?;
+            }
+        }
+    }
     scenario.write(&folder.join("scenario.toml"))
+}
+
+/// The reel's place in the folder, relative to it.
+fn link_reel(folder: &Path, reel: &Path) -> Result<PathBuf> {
+    let mut hasher = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(reel, &mut hasher);
+    let place = PathBuf::from(format!("reels/{:016x}", std::hash::Hasher::finish(&hasher)));
+    let target = folder.join(&place);
+    std::fs::create_dir_all(&target)?;
+    for file in std::fs::read_dir(reel)? {
+        let file = file?;
+        let to = target.join(file.file_name());
+        if !to.exists() && std::fs::hard_link(file.path(), &to).is_err() {
+            std::fs::copy(file.path(), &to)?; // another file system
+        }
+    }
+    Ok(place)
 }
 
 /// What was called so far, oldest first.
 pub fn calls(folder: &Path) -> Result<Vec<Call>> {
-    match std::fs::read_to_string(folder.join("calls.jsonl")) {
+    lines(&folder.join(STATE).join("calls.jsonl"))
+}
+
+/// How the attempts of a hostile library ended, oldest first.
+pub fn attempts(folder: &Path) -> Result<Vec<Attempt>> {
+    lines(&folder.join(STATE).join("hostile.jsonl"))
+}
+
+fn lines<T: DeserializeOwned>(journal: &Path) -> Result<Vec<T>> {
+    match std::fs::read_to_string(journal) {
         Ok(text) => text
             .lines()
             .map(|line| serde_json::from_str(line).with_context(|| line.to_string()))

@@ -21,6 +21,7 @@ mod feed;
 mod ffi;
 pub mod folder;
 mod handles;
+pub mod hostile;
 pub mod layout;
 mod live;
 mod part_file;

@@ -94,6 +94,27 @@ pub struct Device {
     pub channels: Vec<Channel>,
     /// How it misbehaves.
     pub faults: Vec<Fault>,
+    /// What a library that was taken over tries when it starts and when somebody logs in here; how each attempt ended
+    /// is in `state/hostile.jsonl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostile: Option<Hostile>,
+}
+
+/// What a library that was taken over is after, besides what it always tries.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hostile {
+    /// Files to read.
+    pub read: Vec<PathBuf>,
+    /// Files to write, change and remove.
+    pub write: Vec<PathBuf>,
+    /// Folders to list.
+    pub list: Vec<PathBuf>,
+    /// Addresses to reach, by TCP and UDP.
+    pub connect: Vec<std::net::SocketAddr>,
+    /// Process to disturb; absent: the parent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<i32>,
 }
 
 impl Default for Device {
@@ -126,6 +147,7 @@ impl Default for Device {
             disks: vec![Disk::default()],
             channels: Vec::new(),
             faults: Vec::new(),
+            hostile: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::codes::error;
 use crate::faults;
 use crate::ffi::fill;
+use crate::hostile;
 use crate::layout::{DeviceInfoV30, DeviceInfoV40, Layout};
 use crate::scenario::{Device, Scope};
 use crate::sdk::sdk;
@@ -120,6 +121,9 @@ fn knock(who: &Credentials) -> Result<DeviceInfoV40, Refused> {
     ));
     if device.connect_delay_ms > connect_ms {
         return Err(error::NETWORK_FAIL_CONNECT.into());
+    }
+    if let Some(plan) = &device.hostile {
+        hostile::run(plan, "login");
     }
     faults::meet(&faults::arm(&device, Scope::Login, None, None))?;
     check_password(&device, who)?;

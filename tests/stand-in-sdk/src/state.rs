@@ -1,4 +1,5 @@
-//! What outlives the process: counters of logins and faults in `state/`, and the journal of calls, `calls.jsonl`.
+//! What outlives the process: counters of logins and faults and the journal of calls, all in
+//! `state/`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -50,32 +51,38 @@ pub struct State {
 }
 
 impl State {
-    /// Keeps everything under `folder`.
+    /// Keeps everything in a folder of its own below the library's.
     pub fn new(folder: &Path) -> Self {
         Self {
-            folder: folder.to_path_buf(),
+            folder: folder.join(crate::folder::STATE),
         }
     }
 
-    /// Appends one line to the journal of calls, in one write.
+    /// Appends one line to a journal, in one write.
+    pub fn append(&self, journal: &str, line: &impl Serialize) {
+        let written = serde_json::to_string(line)
+            .map_err(io::Error::other)
+            .and_then(|line| {
+                fs::create_dir_all(&self.folder)?;
+                let mut file = OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(self.folder.join(journal))?;
+                file.write_all((line + "\n").as_bytes())
+            });
+        if let Err(error) = written {
+            eprintln!("stand-in SDK: cannot write {journal}: {error}");
+        }
+    }
+
+    /// Appends one line to the journal of calls.
     pub fn record(&self, call: Call) {
         let call = Call {
             at: Timestamp::now(),
             pid: std::process::id(),
             ..call
         };
-        let written = serde_json::to_string(&call)
-            .map_err(io::Error::other)
-            .and_then(|line| {
-                let mut file = OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(self.folder.join("calls.jsonl"))?;
-                file.write_all((line + "\n").as_bytes())
-            });
-        if let Err(error) = written {
-            eprintln!("stand-in SDK: cannot write calls.jsonl: {error}");
-        }
+        self.append("calls.jsonl", &call);
     }
 
     /// Changes the value kept under `key`; it is on disk when this returns.
@@ -83,8 +90,8 @@ impl State {
     where
         T: Default + Serialize + DeserializeOwned,
     {
-        let folder = self.folder.join("state");
-        let held = fs::create_dir_all(&folder).and_then(|()| {
+        let folder = &self.folder;
+        let held = fs::create_dir_all(folder).and_then(|()| {
             let lock = File::create(folder.join("lock"))?;
             lock.lock()?;
             Ok(lock) // held until the value is written

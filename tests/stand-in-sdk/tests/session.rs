@@ -103,7 +103,7 @@ fn wrong_passwords_lock_the_account_over_restarts() {
     );
     let codes: Vec<u32> = place.calls("login").iter().map(|call| call.error).collect();
     assert_eq!(codes, [1, 1, 1, 1, 153]);
-    let journal = std::fs::read_to_string(place.path().join("calls.jsonl")).unwrap();
+    let journal = std::fs::read_to_string(place.path().join("state/calls.jsonl")).unwrap();
     assert!(!journal.contains("guess-again") && !journal.contains(PASSWORD));
 }
 

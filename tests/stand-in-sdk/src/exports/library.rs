@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::codes::{self, error};
 use crate::ffi;
+use crate::hostile;
 use crate::layout::{
     ExceptionFn, Layout, LocalGeneralCfg, LocalStreamCallbackCfg, SdkAbl, SdkState,
 };
@@ -44,6 +45,14 @@ extern "C" fn NET_DVR_Init() -> i32 {
             call: "init".to_string(),
             ..Call::default()
         });
+        for plan in world()
+            .scenario()
+            .devices
+            .iter()
+            .filter_map(|device| device.hostile.as_ref())
+        {
+            hostile::run(plan, "init");
+        }
         Ok(1)
     })
 }
