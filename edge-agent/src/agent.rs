@@ -17,6 +17,7 @@ use crate::api::{self, App};
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::evict::Evictor;
+use crate::footage::staging;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
 use crate::live::{self, LiveHub};
@@ -70,7 +71,9 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     catalog.set_appliance(&identity.appliance).await?;
     let volumes = catalog.open_volumes(&config.volume).await?;
     // One worker process and one login for each recorder.
-    let sdk = Arc::new(config.sdk.clone());
+    let mut sdk = config.sdk.clone();
+    sdk.staging = volumes.iter().map(staging::prepare).collect();
+    let sdk = Arc::new(sdk);
     let sessions = Sessions::new(catalog.clone(), secrets.clone(), sdk.clone());
     let (sdk_problem, sdk_problem_rx) = watch::channel(None);
     // Room is made before anything is fetched.

@@ -52,6 +52,9 @@ impl Appliance {
             folder.join("state").display().to_string(),
         );
         this.set("sdk", "folder", sdk_folder.display().to_string());
+        // Where the stand-in keeps its journal; the vendor's library needs nothing of the kind.
+        let state = sdk_folder.join(hcnetsdk::folder::STATE);
+        this.set("sdk", "writable", vec![state.display().to_string()]);
         let mut volume = toml::Table::new();
         volume.insert("name".into(), "main".into());
         volume.insert(

@@ -435,6 +435,17 @@ pub struct System {
     pub sdk_folder: String,
     /// What is missing of the vendor SDK and where to put it; null when it is there.
     pub sdk_problem: Option<String>,
+    /// What shuts the vendor SDK in, as its last worker found it; empty before the first.
+    pub sdk_sandbox: Vec<SandboxLayer>,
+}
+
+/// One layer of what shuts the vendor SDK in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SandboxLayer {
+    /// `limits`, `privileges`, `network`, `files` or `calls`.
+    pub name: String,
+    /// Why it does not stand, or not wholly, in words; null when it does.
+    pub missing: Option<String>,
 }
 
 /// Whether first-run set-up is still to be done: `GET /setup` on the agent, without login.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use wire::resource::{Claim, ClaimState, System};
+use wire::resource::{Claim, ClaimState, SandboxLayer, System};
 use wire::tunnel::Permission;
 
 use super::error::sentence;
@@ -48,6 +48,13 @@ pub async fn get(State(app): State<App>, who: Principal) -> ApiResult<Json<Syste
         paused: app.pipeline.status().borrow().paused.clone(),
         sdk_folder: app.sessions.config().sdk_folder.display().to_string(),
         sdk_problem: app.sdk_problem.borrow().clone(),
+        sdk_sandbox: crate::recorder::sandbox::layers()
+            .into_iter()
+            .map(|layer| SandboxLayer {
+                name: layer.name.word().to_owned(),
+                missing: layer.missing,
+            })
+            .collect(),
     }))
 }
 

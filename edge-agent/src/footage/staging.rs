@@ -10,6 +10,19 @@ use super::volume::{Volume, VolumeError};
 /// Folder of everything that grows.
 pub const STAGING: &str = "staging";
 
+/// Makes the folder of all that grows on a volume, which workers are given before anything grows there. Where the volume
+/// is away now, its path alone.
+pub fn prepare(volume: &Volume) -> PathBuf {
+    let path = volume.path().join(STAGING);
+    let made = volume.check().and_then(|()| {
+        base::durable::create_dir_all(&path).map_err(|source| at(volume, path.clone(), source))
+    });
+    if let Err(error) = made {
+        tracing::warn!(volume = volume.name(), %error, "Nothing can be fetched to a volume until it is back and the agent started again");
+    }
+    path
+}
+
 /// Makes a recording's staging folder, or finds it with what an earlier attempt left.
 pub fn create(volume: &Volume, recording: RecordingId) -> Result<PathBuf, VolumeError> {
     volume.check()?;

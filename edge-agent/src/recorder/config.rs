@@ -1,7 +1,8 @@
 //! Settings of the SDK driver: the `[sdk]` table of the configuration file.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -33,6 +34,13 @@ pub struct SdkConfig {
     pub memory_limit_bytes: u64,
     /// Time between two checks of a session that works, in seconds.
     pub check_interval_s: u32,
+    /// Whether the library is shut in: no files but its own, no address but the recorder's, no other programs.
+    pub sandbox: bool,
+    /// Folders that the library may write beside staging and its working folder; for a bundle that keeps logs.
+    pub writable: Vec<PathBuf>,
+    /// Where downloads grow: the staging folders of all volumes.
+    #[serde(skip)]
+    pub staging: Vec<PathBuf>,
     /// What is started as worker.
     #[serde(skip)]
     pub program: WorkerProgram,
@@ -50,23 +58,32 @@ impl Default for SdkConfig {
             hang_timeout_s: 60,
             memory_limit_bytes: 1 << 30,
             check_interval_s: 60,
+            sandbox: true,
+            writable: Vec::new(),
+            staging: Vec::new(),
             program: WorkerProgram::default(),
         }
     }
 }
 
 impl SdkConfig {
-    /// The first frame for a worker.
-    pub fn configure(&self) -> Configure {
+    /// The first frame for a worker that may reach these addresses of a recorder.
+    pub fn configure(&self, reach: &[IpAddr], port: Option<u16>) -> Configure {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
         let ms = |s: u32| s.saturating_mul(1_000);
         Configure {
             protocol: PROTOCOL,
-            sdk_folder: std::path::absolute(&self.sdk_folder)
-                .unwrap_or_else(|_| self.sdk_folder.clone()),
+            sdk_folder: absolute(&self.sdk_folder),
             connect_timeout_ms: ms(self.connect_timeout_s),
             receive_timeout_ms: ms(self.answer_timeout_s),
             stall_timeout_ms: ms(self.stall_timeout_s),
             search_timeout_ms: ms(self.search_timeout_s),
+            sandbox: self.sandbox,
+            reach: reach.to_vec(),
+            port,
+            staging: self.staging.iter().map(|path| absolute(path)).collect(),
+            writable: self.writable.iter().map(|path| absolute(path)).collect(),
+            memory_limit_bytes: self.memory_limit_bytes,
         }
     }
 
@@ -110,7 +127,7 @@ mod tests {
             SdkConfig::default()
         );
         let config: SdkConfig = toml::from_str("folder = '/opt/sdk'\nstall_timeout_s = 5").unwrap();
-        assert_eq!(config.configure().stall_timeout_ms, 5_000);
+        assert_eq!(config.configure(&[], None).stall_timeout_ms, 5_000);
         assert!(toml::from_str::<SdkConfig>("sdk_dir = '/opt/sdk'").is_err());
     }
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderAccount, RecorderError};
+use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
 use crate::model::inventory::{Inventory, RecorderIdentity};
@@ -73,7 +74,7 @@ pub async fn examine(
 /// What is missing of the vendor's library, in words; none when a worker can use it.
 pub async fn library_problem(config: &SdkConfig) -> Option<String> {
     let folder = format!("test-{}", uuid::Uuid::new_v4());
-    match Worker::start(config, &folder, "the library").await {
+    match Worker::start(config, &folder, "the library", &Reach::nobody()).await {
         Ok(worker) => {
             let problem = worker.hello().problem.clone();
             worker.close().await;
@@ -98,10 +99,13 @@ async fn examine_steps(
     }
     .at();
     let folder = format!("test-{}", uuid::Uuid::new_v4());
-    let worker = Worker::start(config, &folder, &at)
+    // Needed by the worker, and told in its turn.
+    let reach = Reach::of(address, port).await;
+    let known = reach.clone().unwrap_or(Reach::nobody());
+    let worker = Worker::start(config, &folder, &at, &known)
         .await
         .map_err(|error| ("library", error))?;
-    let result = with_worker(&worker, address, port, &at, account, config, found).await;
+    let result = with_worker(&worker, address, reach, &at, account, config, found).await;
     worker.close().await;
     result
 }
@@ -109,7 +113,7 @@ async fn examine_steps(
 async fn with_worker(
     worker: &Worker,
     address: &str,
-    port: u16,
+    reach: Result<Reach, RecorderError>,
     at: &str,
     account: Option<&RecorderAccount>,
     config: &SdkConfig,
@@ -135,22 +139,23 @@ async fn with_worker(
         [] => String::new(),
         names => format!("; without {}", names.join(", ")),
     };
+    let open: String = hello
+        .sandbox
+        .iter()
+        .filter_map(|layer| Some((layer.name.word(), layer.missing.as_ref()?)))
+        .map(|(name, why)| format!("; not wholly shut in ({name}: {why})"))
+        .collect();
     pass(
         found,
         "library",
         format!(
-            "vendor's library {build} from {}{missing}",
+            "vendor's library {build} from {}{missing}{open}",
             config.sdk_folder.display()
         ),
     );
 
-    let addresses = resolve(address, port)
-        .await
-        .map_err(|error| ("address", error))?;
-    let names: Vec<String> = addresses
-        .iter()
-        .map(|address| address.ip().to_string())
-        .collect();
+    let reach = reach.map_err(|error| ("address", error))?;
+    let names: Vec<String> = reach.addresses.iter().map(ToString::to_string).collect();
     pass(
         found,
         "address",
@@ -158,7 +163,7 @@ async fn with_worker(
     );
 
     let patience = Duration::from_secs(config.connect_timeout_s.max(1).into());
-    connect(&addresses, at, patience)
+    connect(&reach.sockets(), at, patience)
         .await
         .map_err(|error| ("port", error))?;
     pass(found, "port", format!("something answers at {at}"));
@@ -229,24 +234,6 @@ async fn with_worker(
     );
     pass(found, "search", message);
     session.logout().await.map_err(|error| ("login", error))
-}
-
-async fn resolve(address: &str, port: u16) -> Result<Vec<SocketAddr>, RecorderError> {
-    let error = |why: String| {
-        let message = format!(
-            "{address} is not an address and not a name that is known here{why}: check it for typing errors"
-        );
-        RecorderError::new(FailureKind::Network, message)
-    };
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((address, port))
-        .await
-        .map_err(|cause| error(format!(" ({cause})")))?
-        .collect();
-    if addresses.is_empty() {
-        Err(error(String::new()))
-    } else {
-        Ok(addresses)
-    }
 }
 
 /// A plain connection, which tells "nobody there" from everything else at once and in words.

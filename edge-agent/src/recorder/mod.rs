@@ -4,6 +4,8 @@ pub mod clock;
 pub mod config;
 mod connection_test;
 pub mod driver;
+mod reach;
+pub mod sandbox;
 pub mod session;
 #[cfg(test)]
 mod stories;

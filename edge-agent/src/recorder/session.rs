@@ -24,6 +24,7 @@ use wire::resource::RecorderState;
 
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
 use super::worker_protocol::DeviceEvent;
@@ -196,11 +197,16 @@ impl Keeper {
 
     /// A login, with a worker that is alive.
     async fn log_in(&mut self) -> Result<WorkerSession, RecorderError> {
+        let reach = Reach::of(&self.account.address, self.account.port).await?;
         let worker = match self.worker.take().filter(Worker::is_alive) {
-            Some(worker) => worker,
-            None => {
+            Some(worker) if worker.reach().covers(&reach) => worker,
+            // Its sandbox knows another recorder.
+            former => {
+                if let Some(former) = former {
+                    former.close().await;
+                }
                 let folder = format!("recorder-{}", self.recorder);
-                Worker::start(&self.config, &folder, &self.account.at()).await?
+                Worker::start(&self.config, &folder, &self.account.at(), &reach).await?
             }
         };
         self.worker = Some(worker.clone());

@@ -1,12 +1,9 @@
 //! A login at a recorder through its SDK worker: the driver's calls, in true time.
 
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +18,6 @@ use crate::model::inventory::{
     ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
 };
 use crate::model::time::UtcRange;
-
-/// How long the worker may take from "the stream runs" to its connection, which it makes before.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A login at one recorder through its worker process. Clones share it.
 #[derive(Debug, Clone)]
@@ -46,7 +40,8 @@ impl WorkerSession {
             ));
         }
         let request = Request::Login {
-            address: account.address.clone(),
+            // Already resolved: the library may ask no name server.
+            address: worker.reach().literal(&account.address),
             port: account.port,
             username: account.username.clone(),
             password: Secret::new(&account.password),
@@ -240,26 +235,24 @@ impl WorkerSession {
             );
             RecorderError::new(FailureKind::Local, message)
         };
-        // An abstract name is bound to no folder and no length, and goes when the listener does. It cannot be guessed,
-        // and who connects must be our worker.
-        let socket = format!("holdfast-live-{}", uuid::Uuid::new_v4());
-        let listener = SocketAddr::from_abstract_name(&socket)
-            .and_then(|address| std::os::unix::net::UnixListener::bind_addr(&address))
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .and_then(UnixListener::from_std)
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()
+            .and_then(|(ours, theirs)| {
+                ours.set_nonblocking(true)?;
+                Ok((UnixStream::from_std(ours)?, theirs))
+            })
             .map_err(|error| local("socket", &error))?;
         let request = Request::Live {
             session: self.number,
             channel,
             stream: stream.into(),
-            socket,
         };
         let counted = self.worker.count_transfer();
         let done = self
             .worker
-            .call(
+            .call_with(
                 &format!("show channel {channel} live"),
                 request,
+                Some(theirs.into()),
                 None,
                 |_| {},
             )
@@ -275,23 +268,10 @@ impl WorkerSession {
                 drop(counted);
             }
         });
-        // From here on a failure ends the stream at the recorder too.
-        let guard = guard.drop_guard();
-        let (bytes, _) = tokio::time::timeout(CONNECT_PATIENCE, listener.accept())
-            .await
-            .map_err(|error| local("the worker did not connect", &error))?
-            .map_err(|error| local("socket", &error))?;
-        let peer = bytes
-            .peer_cred()
-            .map_err(|error| local("socket", &error))?
-            .pid();
-        if peer.and_then(|pid| u32::try_from(pid).ok()) != Some(self.worker.process_id()) {
-            return Err(local(
-                "somebody else connected",
-                &"the process is not our worker",
-            ));
-        }
-        Ok(LiveStream { bytes, guard })
+        Ok(LiveStream {
+            bytes: ours,
+            guard: guard.drop_guard(),
+        })
     }
 
     fn clock(&self) -> MutexGuard<'_, DeviceClock> {

@@ -19,6 +19,8 @@ use tokio_util::sync::DropGuard;
 
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderError};
+use super::reach::Reach;
+use super::sandbox;
 use super::worker_log;
 use super::worker_protocol::{self as protocol, DeviceEvent, Hello, ToWorker};
 use super::worker_requests::{Orders, Shared};
@@ -34,16 +36,19 @@ const EVENTS_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Worker {
     pub(super) shared: Arc<Shared>,
+    reach: Reach,
     _end: Arc<DropGuard>,
 }
 
 impl Worker {
     /// Starts a worker for `name` (a recorder's address, for messages and the log) with a fresh working folder of that
-    /// name, and waits until it has loaded the library, or found that it cannot: see [`Worker::hello`].
+    /// name, and waits until it has loaded the library, or found that it cannot: see [`Worker::hello`]. What it loads
+    /// reaches no address but these.
     pub async fn start(
         config: &SdkConfig,
         folder_name: &str,
         name: &str,
+        reach: &Reach,
     ) -> Result<Self, RecorderError> {
         let local = |what: &str, error: io::Error| {
             let message = format!("{name}: the SDK worker cannot be started: {what}: {error}");
@@ -68,7 +73,7 @@ impl Worker {
             folder,
             last_lines,
         };
-        Self::adopt(socket, Some(process), process_id, config, name).await
+        Self::adopt(socket, Some(process), process_id, config, name, reach).await
     }
 
     /// Speaks to whatever is at the other end of a socket. `process` is killed in the end.
@@ -78,6 +83,7 @@ impl Worker {
         process_id: u32,
         config: &SdkConfig,
         name: &str,
+        reach: &Reach,
     ) -> Result<Self, RecorderError> {
         let lost =
             |cause: &str| RecorderError::new(FailureKind::Worker, format!("{name}: {cause}"));
@@ -104,10 +110,12 @@ impl Worker {
             name: name.to_owned(),
         }));
 
-        let configure = protocol::encode(&ToWorker::Configure(config.configure()))
-            .map_err(|error| lost(&format!("the configuration cannot be sent: {error}")))?;
+        let configure = protocol::encode(&ToWorker::Configure(
+            config.configure(&reach.addresses, reach.port),
+        ))
+        .map_err(|error| lost(&format!("the configuration cannot be sent: {error}")))?;
         // A worker that is gone already is noticed by its owner, just below.
-        let _ = frames.send(configure).await;
+        let _ = frames.send(configure.into()).await;
         let cause_of_end = || async {
             let mut ended = ended.clone();
             let cause = ended
@@ -131,6 +139,7 @@ impl Worker {
                 return Err(lost(&cause_of_end().await));
             }
         };
+        sandbox::note(&hello.sandbox, name);
         let shared = Arc::new(Shared::new(
             hello,
             process_id,
@@ -144,6 +153,7 @@ impl Worker {
         let _ = ready_sender.send(shared.clone());
         Ok(Self {
             shared,
+            reach: reach.clone(),
             _end: Arc::new(end),
         })
     }
@@ -153,9 +163,9 @@ impl Worker {
         &self.shared.hello
     }
 
-    /// Process id.
-    pub fn process_id(&self) -> u32 {
-        self.shared.process_id
+    /// Where it can go.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// What the recorder and the library say unasked, from now on.

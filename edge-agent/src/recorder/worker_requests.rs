@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use std::os::fd::OwnedFd;
+
 use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,11 +26,29 @@ pub struct Shared {
     hang_timeout: Duration,
     next_id: AtomicU64,
     transfers: AtomicUsize,
-    frames: mpsc::Sender<Zeroizing<Vec<u8>>>,
+    frames: mpsc::Sender<Frame>,
     slots: Mutex<Slots>,
     pub(super) orders: Orders,
     pub(super) events: broadcast::Sender<DeviceEvent>,
     pub(super) ended: watch::Receiver<Option<Arc<str>>>,
+}
+
+/// A frame to a worker, and the socket that travels with it.
+#[derive(Debug)]
+pub struct Frame {
+    /// Length and content.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// Handed over with the first byte.
+    pub(super) socket: Option<OwnedFd>,
+}
+
+impl From<Zeroizing<Vec<u8>>> for Frame {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            bytes,
+            socket: None,
+        }
+    }
 }
 
 /// How the task that owns the process is told to end it.
@@ -113,9 +133,21 @@ impl Worker {
         doing: &str,
         request: Request,
         cancel: Option<&CancellationToken>,
+        progress: impl FnMut(PartProgress),
+    ) -> Result<Done, RecorderError> {
+        self.call_with(doing, request, None, cancel, progress).await
+    }
+
+    /// As [`Worker::call`], and hands a socket over with the request.
+    pub async fn call_with(
+        &self,
+        doing: &str,
+        request: Request,
+        socket: Option<OwnedFd>,
+        cancel: Option<&CancellationToken>,
         mut progress: impl FnMut(PartProgress),
     ) -> Result<Done, RecorderError> {
-        let mut ticket = self.begin(request).await?;
+        let mut ticket = self.begin(request, socket).await?;
         let mut cancelled = false;
         loop {
             let (alive_at, news, rows, outcome) = {
@@ -173,10 +205,14 @@ impl Worker {
         self.shared.cancel(id);
     }
 
-    async fn begin(&self, request: Request) -> Result<Ticket, RecorderError> {
+    async fn begin(
+        &self,
+        request: Request,
+        socket: Option<OwnedFd>,
+    ) -> Result<Ticket, RecorderError> {
         let shared = &self.shared;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = protocol::encode(&ToWorker::Request { id, request }).map_err(|error| {
+        let bytes = protocol::encode(&ToWorker::Request { id, request }).map_err(|error| {
             RecorderError::new(
                 FailureKind::Worker,
                 format!("a request cannot be sent: {error}"),
@@ -194,7 +230,7 @@ impl Worker {
             done: false,
         };
         // When the writer is gone the worker ends, and the owner closes the slot with the cause.
-        let _ = shared.frames.send(frame).await;
+        let _ = shared.frames.send(Frame { bytes, socket }).await;
         Ok(ticket)
     }
 }
@@ -245,7 +281,7 @@ impl Shared {
         hello: Hello,
         process_id: u32,
         hang_timeout: Duration,
-        frames: mpsc::Sender<Zeroizing<Vec<u8>>>,
+        frames: mpsc::Sender<Frame>,
         orders: Orders,
         events: broadcast::Sender<DeviceEvent>,
         ended: watch::Receiver<Option<Arc<str>>>,
@@ -265,7 +301,9 @@ impl Shared {
     }
 
     fn cancel(&self, id: u64) {
-        match protocol::encode(&ToWorker::Cancel { id }).map(|frame| self.frames.try_send(frame)) {
+        match protocol::encode(&ToWorker::Cancel { id })
+            .map(|frame| self.frames.try_send(frame.into()))
+        {
             Ok(Err(mpsc::error::TrySendError::Full(_))) => {
                 self.orders.kill("the worker reads no requests".into())
             }

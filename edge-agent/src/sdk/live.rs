@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::c_void;
 use std::io::Write;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::bindings::{
@@ -71,13 +70,13 @@ impl LiveEnd {
 }
 
 impl Live {
-    /// Connects to the waiting agent and starts the stream. Returns once the recorder has agreed.
+    /// Starts a stream into the socket that came from the agent. Returns once the recorder has agreed.
     pub fn start(
         session: &Arc<Session>,
         streams: &Arc<LiveStreams>,
         channel: u32,
         stream: Stream,
-        socket: &str,
+        socket: UnixStream,
     ) -> Result<(Self, LiveEnd), Failure> {
         let doing = format!("show channel {channel} live");
         let local = |what: &str, error: std::io::Error| Failure {
@@ -85,9 +84,6 @@ impl Live {
             message: format!("{}: cannot {doing}: {what}: {error}", session.at),
             code: None,
         };
-        let socket = SocketAddr::from_abstract_name(socket)
-            .and_then(|address| UnixStream::connect_addr(&address))
-            .map_err(|error| local("the agent does not wait for the stream", error))?;
         let end_socket = socket
             .try_clone()
             .map_err(|error| local("duplicate a socket", error))?;

@@ -6,10 +6,13 @@
 
 pub mod worker_main;
 
+mod input;
+
 mod cancel;
 mod download;
 mod live;
 mod live_queue;
+mod sandbox;
 mod search;
 mod session;
 

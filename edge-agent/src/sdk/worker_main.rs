@@ -13,19 +13,20 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::bindings::{EXCEPTION_EXCHANGE, RELOGIN_FAILED, RESUME_EXCHANGE};
 use super::cancel::Cancel;
 use super::download::{Order, download};
+use super::input::Input;
 use super::library::{CannotLoad, Exception, Sdk};
 use super::live::{Live, LiveEnd, LiveStreams};
+use super::sandbox::{self, Sandbox};
 use super::search::{Window, search};
 use super::session::Session;
 use crate::recorder::worker_protocol::{
-    self as protocol, Answer, Configure, DeviceEvent, Failure, FromWorker, Hello, Kind, LoggedIn,
-    Outcome, PROTOCOL, Request, ToWorker,
+    self as protocol, Answer, Configure, DeviceEvent, Failure, FromWorker, Hello, Kind, Layer,
+    LoggedIn, Outcome, PROTOCOL, Request, ToWorker,
 };
 
 /// Exit code of a worker that somebody started by hand.
@@ -52,14 +53,14 @@ pub fn run() -> ExitCode {
         eprintln!("the worker cannot set itself up: {error}");
         return ExitCode::FAILURE;
     }
-    let mut input = stream;
-    let outbox = match input.try_clone() {
+    let outbox = match stream.try_clone() {
         Ok(output) => Outbox(Arc::new(Mutex::new(output))),
         Err(error) => {
             eprintln!("the worker cannot use its socket: {error}");
             return ExitCode::FAILURE;
         }
     };
+    let mut input = Input::new(stream);
     let configure = match protocol::read::<ToWorker>(&mut input) {
         Ok(Some(ToWorker::Configure(configure))) => configure,
         Ok(None) => return ExitCode::SUCCESS,
@@ -68,8 +69,18 @@ pub fn run() -> ExitCode {
             return ExitCode::from(EXIT_PROTOCOL as u8);
         }
     };
+    // Before the library is loaded, and before there is a second thread.
+    let Sandbox { layers, gate } = sandbox::enter(&configure, &input);
     let worker = Worker::new(configure, outbox);
-    worker.greet();
+    if let Some(gate) = gate {
+        start_thread("gate", move || {
+            gate.watch();
+            eprintln!("the process that looks after the library's connections has ended");
+            // SAFETY: ends the process at once: it could reach nobody any more, and the agent starts another.
+            unsafe { libc::_exit(1) }
+        });
+    }
+    worker.greet(layers);
     let code = worker.serve(&mut input);
     worker.farewell(code)
 }
@@ -82,15 +93,15 @@ fn take_stdin() -> Option<UnixStream> {
         std::os::fd::AsRawFd::as_raw_fd(&stdin),
     );
     is_socket.ok()?;
+    sandbox::close_inherited();
     let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned().ok()?);
     let nothing = std::fs::File::open("/dev/null").ok()?;
     nix::unistd::dup2_stdin(nothing).ok()?;
     Some(stream)
 }
 
-/// Ends with the agent, leaves no memory image with a password in it behind, and turns SIGTERM into an orderly end.
+/// Ends with the agent, and turns SIGTERM into an orderly end.
 fn prepare_process() -> nix::Result<()> {
-    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     // Before any other thread exists, so that all of them inherit it.
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
@@ -194,7 +205,7 @@ impl Worker {
         worker
     }
 
-    fn greet(&self) {
+    fn greet(&self, sandbox: Vec<Layer>) {
         let (sdk_version, missing, problem) = match &self.library {
             Ok(sdk) => (Some(sdk.build.clone()), sdk.missing.clone(), None),
             Err(cannot) => (None, cannot.missing.clone(), Some(cannot.problem.clone())),
@@ -206,14 +217,18 @@ impl Worker {
             sdk_version,
             missing,
             problem,
+            sandbox,
         }));
     }
 
     /// Reads until the end; the exit code.
-    fn serve(self: &Arc<Self>, input: &mut UnixStream) -> i32 {
+    fn serve(self: &Arc<Self>, input: &mut Input) -> i32 {
         loop {
             match protocol::read::<ToWorker>(input) {
-                Ok(Some(ToWorker::Request { id, request })) => self.begin(id, request),
+                Ok(Some(ToWorker::Request { id, request })) => {
+                    let socket = input.take_socket();
+                    self.begin(id, request, socket);
+                }
                 Ok(Some(ToWorker::Cancel { id })) => {
                     let running = lock(&self.running).get(&id).cloned();
                     if let Some(running) = running {
@@ -233,7 +248,7 @@ impl Worker {
         }
     }
 
-    fn begin(self: &Arc<Self>, id: u64, request: Request) {
+    fn begin(self: &Arc<Self>, id: u64, request: Request, socket: Option<UnixStream>) {
         let running = Running {
             cancel: Cancel::default(),
             live: Arc::default(),
@@ -257,7 +272,9 @@ impl Worker {
         }
         let worker = self.clone();
         start_thread("request", move || {
-            let result = catch_unwind(AssertUnwindSafe(|| worker.answer(id, request, &running)));
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                worker.answer(id, request, socket, &running)
+            }));
             let result = result.unwrap_or_else(|_| {
                 let message =
                     "the worker has a defect: see the lines above in the journal".to_owned();
@@ -280,6 +297,7 @@ impl Worker {
         &self,
         id: u64,
         request: Request,
+        socket: Option<UnixStream>,
         running: &Running,
     ) -> Option<Result<Answer, Failure>> {
         Some(match request {
@@ -346,10 +364,14 @@ impl Worker {
                 session,
                 channel,
                 stream,
-                socket,
             } => {
                 let started = self.session(session).and_then(|session| {
-                    Live::start(&session, &self.lives, channel, stream, &socket)
+                    let socket = socket.ok_or_else(|| Failure {
+                        kind: Kind::Worker,
+                        message: "no socket came with the request for a live stream".to_owned(),
+                        code: None,
+                    })?;
+                    Live::start(&session, &self.lives, channel, stream, socket)
                 });
                 match started {
                     Err(failure) => Err(failure),

@@ -731,6 +731,13 @@ export interface components {
          * @enum {string}
          */
         Role: "super_admin" | "org_admin" | "operator" | "viewer" | "api_only";
+        /** @description One layer of what shuts the vendor SDK in. */
+        SandboxLayer: {
+            /** @description Why it does not stand, or not wholly, in words; null when it does. */
+            missing?: string | null;
+            /** @description `limits`, `privileges`, `network`, `files` or `calls`. */
+            name: string;
+        };
         /** @description Whether first-run set-up is still to be done: `GET /setup` on the agent, without login. */
         Setup: {
             /** @description The appliance, to tell boxes apart. */
@@ -817,6 +824,8 @@ export interface components {
             sdk_folder: string;
             /** @description What is missing of the vendor SDK and where to put it; null when it is there. */
             sdk_problem?: string | null;
+            /** @description What shuts the vendor SDK in, as its last worker found it; empty before the first. */
+            sdk_sandbox: components["schemas"]["SandboxLayer"][];
             /**
              * Format: int64
              * @description Seconds since the agent started.

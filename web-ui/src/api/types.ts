@@ -182,6 +182,8 @@ export interface System {
   claim: Claim;
   sdk_folder: string;
   sdk_problem: string | null;
+  /** What shuts the vendor library in: each layer, and why it does not stand; empty before the first worker. */
+  sdk_sandbox: { name: string; missing: string | null }[];
 }
 
 /** Body of `PUT /system/relay`; an empty address means no relay. */

@@ -54,6 +54,7 @@ impl Place {
         let sdk_folder = folder.path().join("sdk");
         make_reel(&sdk_folder.join("a.reel"), 250);
         make_reel(&sdk_folder.join("live.reel"), 50);
+        std::fs::create_dir(folder.path().join("staging")).unwrap();
         let port = device.port;
         folder::prepare(
             &sdk_folder,
@@ -74,8 +75,10 @@ impl Place {
             .to_vec(),
         };
         let config = SdkConfig {
-            sdk_folder,
+            sdk_folder: sdk_folder.clone(),
             work_dir: folder.path().join("work"),
+            staging: vec![folder.path().join("staging")],
+            writable: vec![sdk_folder.join(folder::STATE)],
             program,
             ..config
         };
@@ -123,7 +126,7 @@ impl Place {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.path().join("staging").join(name)
     }
 
     /// What the recorder gives for the recording that begins then.

@@ -1,6 +1,8 @@
 //! The task that owns a worker process: reads what it says to its end, ends it, and tells why it ended.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -9,14 +11,15 @@ use std::time::Duration;
 
 use base::child::NoLeakChild;
 use nix::sys::signal::Signal;
-use tokio::io::AsyncWriteExt;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use zeroize::Zeroizing;
 
 use crate::recorder::worker_protocol::{self as protocol, FromWorker, Hello, PROTOCOL};
-use crate::recorder::worker_requests::{Orders, Shared, lock};
+use crate::recorder::worker_requests::{Frame, Orders, Shared, lock};
 
 /// How long a worker has for its own end: it logs out within two seconds.
 const END_PATIENCE: Duration = Duration::from_secs(4);
@@ -182,7 +185,7 @@ async fn end_process(process: Process, patience: Duration) -> (Option<ExitStatus
 /// Writes frames until the end is asked for.
 pub(super) async fn write_frames(
     mut output: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+    mut queue: mpsc::Receiver<Frame>,
     end: CancellationToken,
 ) {
     loop {
@@ -191,7 +194,15 @@ pub(super) async fn write_frames(
             frame = queue.recv() => frame,
         };
         let Some(frame) = frame else { break };
-        if output.write_all(&frame).await.is_err() {
+        let sent = match &frame.socket {
+            Some(socket) => hand_over(&output, &frame.bytes, socket).await,
+            None => Ok(0),
+        };
+        let written = match sent {
+            Ok(sent) => output.write_all(&frame.bytes[sent..]).await,
+            Err(error) => Err(error),
+        };
+        if written.is_err() {
             break; // the worker has gone; its owner finds out why
         }
     }
@@ -207,4 +218,22 @@ fn cause_in_words(status: ExitStatus) -> String {
         (_, Some(code)) => format!("the worker ended with exit code {code}"),
         _ => format!("the worker ended: {status}"),
     }
+}
+
+/// Sends the beginning of a frame with a socket beside it; how many bytes went.
+async fn hand_over(
+    output: &OwnedWriteHalf,
+    bytes: &[u8],
+    socket: &OwnedFd,
+) -> std::io::Result<usize> {
+    let stream: &UnixStream = output.as_ref();
+    stream
+        .async_io(Interest::WRITABLE, || {
+            let beside = [ControlMessage::ScmRights(&[socket.as_raw_fd()])];
+            let pieces = [IoSlice::new(bytes)];
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            let sent = sendmsg::<()>(stream.as_raw_fd(), &pieces, &beside, flags, None)?;
+            Ok(sent)
+        })
+        .await
 }

@@ -16,6 +16,7 @@ fn hello() -> FromWorker {
         sdk_version: Some("6.1.6.45".into()),
         missing: Vec::new(),
         problem: None,
+        sandbox: Vec::new(),
     })
 }
 
@@ -32,7 +33,7 @@ async fn scripted(
 ) -> Result<Worker, RecorderError> {
     let (ours, theirs) = StdStream::pair().unwrap();
     std::thread::spawn(move || script(theirs));
-    Worker::adopt(ours, None, 0, &config, "192.0.2.10:8000").await
+    Worker::adopt(ours, None, 0, &config, "192.0.2.10:8000", &Reach::nobody()).await
 }
 
 fn next(stream: &mut StdStream) -> Option<ToWorker> {

@@ -23,6 +23,56 @@ pub struct Hello {
     pub missing: Vec<String>,
     /// Why the library cannot be used at all, in words that say what to do; None when it can.
     pub problem: Option<String>,
+    /// What shuts the library in.
+    pub sandbox: Vec<Layer>,
+}
+
+/// One layer of the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Which.
+    pub name: LayerName,
+    /// Why it does not stand, or not wholly, in words; None when it does.
+    pub missing: Option<String>,
+}
+
+/// What a layer of the sandbox is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerName {
+    /// Memory, descriptors, threads, core dumps, its share of the processor.
+    Limits,
+    /// Root's powers and the ways to them.
+    Privileges,
+    /// Nobody but the recorder.
+    Network,
+    /// No files but its own.
+    Files,
+    /// No programs, other processes, raw sockets.
+    Calls,
+}
+
+impl LayerName {
+    /// All, in the order in which they are put up.
+    pub const ALL: [Self; 5] = [
+        Self::Limits,
+        Self::Privileges,
+        Self::Network,
+        Self::Files,
+        Self::Calls,
+    ];
+
+    /// Its name for people and in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Privileges => "privileges",
+            Self::Network => "network",
+            Self::Files => "files",
+            Self::Calls => "calls",
+        }
+    }
 }
 
 /// How a request ended.

@@ -3,7 +3,8 @@
 //! Frames travel over a Unix socket pair that is the worker's standard input: a big-endian `u32` with the number of
 //! bytes, then that many bytes of JSON, at most a megabyte. The agent's first frame is [`ToWorker::Configure`];
 //! the worker loads the library from the folder named there, and its first frame is [`FromWorker::Hello`]. Media never
-//! passes through frames: a download is written to a path, a live stream goes to a socket of its own.
+//! passes through frames: a download is written to a path, a live stream goes to a socket of its own, which travels beside
+//! the frame that asks for it.
 //!
 //! Times are the recorder's wall clock (`2026-11-03T15:05:00`), both ends inclusive to the second; what they mean in
 //! true time is `clock.rs`'s business.
@@ -18,8 +19,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use answer::{
-    Answer, Channel, ClockFacts, DeviceEvent, Hello, LoggedIn, Outcome, ROWS_MAX, Row, SummerTime,
-    YearlyMoment,
+    Answer, Channel, ClockFacts, DeviceEvent, Hello, Layer, LayerName, LoggedIn, Outcome, ROWS_MAX,
+    Row, SummerTime, YearlyMoment,
 };
 pub use failure::{Failure, Kind};
 pub use frame::{encode, read, read_async};
@@ -29,7 +30,8 @@ pub use request::{Configure, Request, Secret, Source, Stream};
 /// then the worker is refused.
 ///
 /// - 1: configure, login, clock, search, download, live.
-pub const PROTOCOL: u32 = 1;
+/// - 2: a sandbox: what it needs in configure, what stands of it in hello, the socket of a live stream handed over.
+pub const PROTOCOL: u32 = 2;
 
 /// From the agent.
 #[derive(Debug, Serialize, Deserialize)]

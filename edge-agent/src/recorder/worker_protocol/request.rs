@@ -1,5 +1,6 @@
 //! What the agent asks a worker.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use jiff::civil::DateTime;
@@ -52,6 +53,18 @@ pub struct Configure {
     pub stall_timeout_ms: u32,
     /// How long a search of one window may take.
     pub search_timeout_ms: u32,
+    /// Whether the library is shut in.
+    pub sandbox: bool,
+    /// The recorder's addresses: nobody else can be reached.
+    pub reach: Vec<IpAddr>,
+    /// The recorder's port.
+    pub port: Option<u16>,
+    /// Folders in which downloads grow.
+    pub staging: Vec<PathBuf>,
+    /// Folders that the library may write besides.
+    pub writable: Vec<PathBuf>,
+    /// Memory at which the agent replaces the worker.
+    pub memory_limit_bytes: u64,
 }
 
 /// A question.
@@ -98,8 +111,8 @@ pub enum Request {
         /// Bandwidth limit.
         limit_kbps: Option<u32>,
     },
-    /// Starts a live stream into a socket. Answered by [`Answer::Live`] when it runs; [`ToWorker::Cancel`] with the same
-    /// id ends it, as does closing the socket.
+    /// Starts a live stream into the socket that comes with this frame. Answered by `Answer::Live` when it runs;
+    /// `ToWorker::Cancel` with the same id ends it, as does closing the socket.
     Live {
         /// Of the login.
         session: u32,
@@ -107,8 +120,6 @@ pub enum Request {
         channel: u32,
         /// Which encoding.
         stream: Stream,
-        /// Name of the abstract Unix socket where the agent waits for the bytes.
-        socket: String,
     },
 }
 

@@ -20,20 +20,26 @@ fn time(text: &str) -> DateTime {
     text.parse().unwrap()
 }
 
-/// Version 1, byte for byte. A change here is a new version.
+/// Version 2, byte for byte. A change here is a new version.
 #[test]
-fn version_1_to_the_worker() {
+fn version_2_to_the_worker() {
     let configure = Configure {
-        protocol: 1,
+        protocol: 2,
         sdk_folder: "/var/lib/holdfast/sdk".into(),
         connect_timeout_ms: 3000,
         receive_timeout_ms: 10_000,
         stall_timeout_ms: 30_000,
         search_timeout_ms: 60_000,
+        sandbox: true,
+        reach: vec!["192.0.2.10".parse().unwrap()],
+        port: Some(8000),
+        staging: vec!["/srv/footage/staging".into()],
+        writable: Vec::new(),
+        memory_limit_bytes: 1 << 30,
     };
     assert_eq!(
         frame_text(&ToWorker::Configure(configure)),
-        r#"{"type":"configure","protocol":1,"sdk_folder":"/var/lib/holdfast/sdk","connect_timeout_ms":3000,"receive_timeout_ms":10000,"stall_timeout_ms":30000,"search_timeout_ms":60000}"#
+        r#"{"type":"configure","protocol":2,"sdk_folder":"/var/lib/holdfast/sdk","connect_timeout_ms":3000,"receive_timeout_ms":10000,"stall_timeout_ms":30000,"search_timeout_ms":60000,"sandbox":true,"reach":["192.0.2.10"],"port":8000,"staging":["/srv/footage/staging"],"writable":[],"memory_limit_bytes":1073741824}"#
     );
     let login = Request::Login {
         address: "192.0.2.10".into(),
@@ -78,14 +84,13 @@ fn version_1_to_the_worker() {
         session: 2,
         channel: 33,
         stream: Stream::Sub,
-        socket: "h".into(),
     };
     assert_eq!(
         frame_text(&ToWorker::Request {
             id: 4,
             request: live
         }),
-        r#"{"type":"request","id":4,"request":{"call":"live","session":2,"channel":33,"stream":"sub","socket":"h"}}"#
+        r#"{"type":"request","id":4,"request":{"call":"live","session":2,"channel":33,"stream":"sub"}}"#
     );
     assert_eq!(
         frame_text(&ToWorker::Cancel { id: 4 }),
@@ -93,19 +98,23 @@ fn version_1_to_the_worker() {
     );
 }
 
-/// Version 1, byte for byte. A change here is a new version.
+/// Version 2, byte for byte. A change here is a new version.
 #[test]
-fn version_1_from_the_worker() {
+fn version_2_from_the_worker() {
     let hello = Hello {
-        protocol: 1,
+        protocol: 2,
         build: "0.1.0".into(),
         sdk_version: Some("6.1.6.45".into()),
         missing: vec!["NET_DVR_FindFile_V50".into()],
         problem: None,
+        sandbox: vec![Layer {
+            name: LayerName::Files,
+            missing: Some("no landlock".into()),
+        }],
     };
     assert_eq!(
         frame_text(&FromWorker::Hello(hello)),
-        r#"{"type":"hello","protocol":1,"build":"0.1.0","sdk_version":"6.1.6.45","missing":["NET_DVR_FindFile_V50"],"problem":null}"#
+        r#"{"type":"hello","protocol":2,"build":"0.1.0","sdk_version":"6.1.6.45","missing":["NET_DVR_FindFile_V50"],"problem":null,"sandbox":[{"name":"files","missing":"no landlock"}]}"#
     );
     let row = Row {
         name: "a".into(),

@@ -75,9 +75,21 @@ function AppliancePanel({ system }: { system: System }) {
         <Fact name="Recorder library">
           {system.sdk_problem === null ? "Found" : "Missing"} in <code className="text-xs">{system.sdk_folder}</code>
         </Fact>
+        <Fact name="Shut in">{sandboxText(system)}</Fact>
       </Facts>
     </Panel>
   );
+}
+
+/** Whether the recorder library can reach more than its recorder, in words. */
+function sandboxText(system: System): string {
+  const open = system.sdk_sandbox.filter((layer) => layer.missing !== null);
+  if (system.sdk_sandbox.length === 0) {
+    return "Not started yet";
+  }
+  return open.length === 0
+    ? "Yes: files, network, programs, privileges and memory"
+    : `Not wholly. ${open.map((layer) => `${layer.name}: ${layer.missing ?? ""}`).join("; ")}`;
 }
 
 function uptimeText(seconds: number): string {
