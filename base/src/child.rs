@@ -37,8 +37,13 @@ pub fn spawn(mut command: Command) -> io::Result<Child> {
     });
     let (answer, child) = mpsc::sync_channel(1);
     let job: Job = Box::new(move || {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that starts children"
+        )]
+        let child = command.spawn();
         // The asker waits for this answer; if it is gone the process is ending.
-        let _ = answer.send(command.spawn());
+        let _ = answer.send(child);
     });
     starter
         .send(job)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hcnetsdk::folder;
@@ -12,7 +12,7 @@ use hcnetsdk::hostile::Attempt;
 use hcnetsdk::scenario::Hostile;
 use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
 use tests::appliance::Appliance;
-use tests::process::descendants;
+use tests::process::{Process, descendants};
 use tests::stand_in::{PASSWORD, StandIn, USER, standard_channels, standard_spec};
 
 /// What no layer has to refuse: its own recorder, and what a library needs anyway.
@@ -136,10 +136,9 @@ async fn without_the_sandbox_it_gets_everywhere() -> Result<()> {
     let mut scene = Scene::new(dir.path().join("sdk"))?;
     let mut box_ = Appliance::new(&dir.path().join("box"), scene.nvr.folder())?;
     box_.set("sdk", "sandbox", false);
-    let mut victim = Command::new("sleep")
-        .arg("1000")
-        .stdout(Stdio::null())
-        .spawn()?;
+    let mut sleep = Command::new("sleep");
+    let log = dir.path().join("victim.log");
+    let mut victim = Process::start("the victim", sleep.arg("1000"), &log)?;
     let precious = dir.path().join("precious");
     std::fs::write(&precious, "as it was")?;
     scene.is_hostile(Hostile {
@@ -187,8 +186,7 @@ async fn without_the_sandbox_it_gets_everywhere() -> Result<()> {
         ensure!(done(name) == Some(true), "{name}: {attempts:?}");
     }
     ensure!(!precious.exists());
-    let _ = victim.kill(); // the library has ended it already
-    victim.wait()?;
+    victim.wait()?; // the library has ended it
     box_.stop()?;
     box_.log_is_clean(&["not wholly shut in"])
 }
