@@ -26,7 +26,7 @@ use crate::recorder::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
 };
 use crate::recorder::library_problem;
-use crate::recorder::session::{SessionHandle, SessionStatus};
+use crate::recorder::session::{Known, SessionHandle, SessionStatus};
 use crate::secrets::Secrets;
 
 /// How long somebody who asks for an attempt waits for its outcome.
@@ -66,6 +66,16 @@ struct Settings {
     port: u16,
     username: String,
     password_sealed: Vec<u8>,
+}
+
+impl Settings {
+    /// Tells these settings from others and gives nothing of them away.
+    fn fingerprint(&self) -> String {
+        // Neither an address nor a user name holds a zero byte.
+        let mut all = format!("{}\0{}\0{}\0", self.address, self.port, self.username).into_bytes();
+        all.extend(&self.password_sealed);
+        base::token::sha256_hex(&all)
+    }
 }
 
 impl Sessions {
@@ -155,10 +165,11 @@ impl Sessions {
         Ok(())
     }
 
-    /// What the last start found out says nothing about now.
+    /// What the last start found out says nothing about now, but that credentials were refused.
     async fn forget_old_states(&self) -> Result<(), CatalogError> {
         for recorder in self.0.catalog.recorders().await? {
-            if recorder.enabled && recorder.state != RecorderState::Unknown {
+            let refused = self.known(&recorder).await?.refusal.is_some();
+            if recorder.enabled && recorder.state != RecorderState::Unknown && !refused {
                 let last = recorder.last_checked_at.unwrap_or(self.0.catalog.now());
                 let unknown = self.0.catalog.note_session(
                     recorder.id,
@@ -228,7 +239,9 @@ impl Sessions {
         if let Some(running) = self.locked().get_mut(&recorder.id) {
             running.settings = settings.clone();
         }
-        handle.change_account(account).await;
+        handle
+            .change_account(account, settings.fingerprint().into())
+            .await;
         Ok(true)
     }
 
@@ -239,6 +252,21 @@ impl Sessions {
             username: recorder.username.clone(),
             password_sealed: self.0.catalog.recorder_password_sealed(recorder.id).await?,
         })
+    }
+
+    /// What the recorder thought of its settings when it was last asked.
+    async fn known(&self, recorder: &Recorder) -> Result<Known, CatalogError> {
+        let settings = self.settings(recorder).await?.fingerprint();
+        let login = self.0.catalog.login(recorder.id, settings.clone()).await?;
+        let mut known = Known {
+            settings: settings.into(),
+            ..Known::default()
+        };
+        if let Some(login) = login {
+            known.proven = login.proven;
+            known.refusal = login.refusal.map(|refusal| (refusal, login.answered_at));
+        }
+        Ok(known)
     }
 
     async fn begin(&self, recorder: Recorder, settings: Settings) -> Result<(), CatalogError> {
@@ -252,8 +280,10 @@ impl Sessions {
         };
         match self.account(&recorder).await {
             Ok(account) => {
+                let known = self.known(&recorder).await?;
+                let config = self.0.config.clone();
                 let (handle, keeper) =
-                    SessionHandle::start(id, account, self.0.config.clone(), stop.clone());
+                    SessionHandle::start(id, account, known, config, stop.clone());
                 let noting = self.clone().note(id, handle.status(), stop);
                 running.tasks = vec![keeper, tokio::spawn(noting)];
                 running.handle = Some(handle);
@@ -277,8 +307,12 @@ impl Sessions {
         mut status: watch::Receiver<SessionStatus>,
         stop: CancellationToken,
     ) {
+        let mut answered = None;
         while let Some(Ok(())) = stop.run_until_cancelled(status.changed()).await {
             let now = status.borrow_and_update().clone();
+            if let Err(error) = self.note_login(id, &now, &mut answered).await {
+                tracing::error!(recorder.id = %id, %error, "What a recorder thinks of its credentials cannot be written down");
+            }
             let identity = match now.state {
                 RecorderState::Online => now.identity.as_deref(),
                 _ => None,
@@ -305,6 +339,30 @@ impl Sessions {
                 }
             }
         }
+    }
+
+    /// Writes down what a recorder thinks of its credentials, when that is new. `answered`: what was last written, and
+    /// for which settings.
+    async fn note_login(
+        &self,
+        id: RecorderId,
+        now: &SessionStatus,
+        answered: &mut Option<(Arc<str>, Option<RecorderError>)>,
+    ) -> Result<(), CatalogError> {
+        if now.refusal.is_none() && now.state != RecorderState::Online {
+            return Ok(());
+        }
+        let answer = (now.settings.clone(), now.refusal.clone());
+        if answered.as_ref() != Some(&answer) {
+            let (settings, refusal) = answer.clone();
+            let noted = self.0.catalog.note_login(id, settings.to_string(), refusal);
+            match noted.await {
+                // Removed a moment ago.
+                Ok(()) | Err(CatalogError::NoRecorder(_)) => *answered = Some(answer),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     async fn end(&self, id: RecorderId) {
@@ -517,6 +575,8 @@ mod tests {
             reason: None,
             last_checked_at: None,
             identity: None,
+            refusal: None,
+            settings: Arc::default(),
         });
         let stop = stop_of(&sessions, id).unwrap();
         let noting = tokio::spawn(sessions.clone().note(id, told, stop.clone()));

@@ -10,6 +10,7 @@ pub mod cameras;
 pub mod check;
 pub mod error;
 pub mod jobs;
+pub mod logins;
 pub mod observations;
 pub mod outbox;
 pub mod people;
@@ -37,7 +38,7 @@ pub use error::CatalogError;
 pub const SCHEMA: Schema = Schema {
     name: "catalog",
     create: include_str!("schema.sql"),
-    upgrades: &[],
+    upgrades: &[include_str!("upgrade/v2_login.sql")],
 };
 
 /// File of the catalog within its folder.

@@ -203,6 +203,7 @@ impl Catalog {
                 params![id.to_string(), w.now.micros()],
             )?;
             w.tx.execute("delete from observation where recorder_id = ?1", [id.to_string()])?;
+            w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
             for camera in cameras::of_recorder(w.tx, id)? {
                 w.tx.execute(
                     "update camera set enabled = 0, state = 'offline', updated_utc = ?2 where id = ?1",

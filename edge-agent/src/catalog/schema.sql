@@ -1,4 +1,4 @@
--- The catalog of an appliance, version 1. It is a cache of what lies on the disks and on the recorders: footage
+-- The catalog of an appliance at its newest version (`upgrade/` leads here from older ones). It is a cache of what lies on the disks and on the recorders: footage
 -- describes itself (sidecars, S9), so a lost catalog can be rebuilt.
 --
 -- Times are microseconds since 1970 in UTC (`_utc`); sizes are bytes (`_bytes`). Ids are UUIDs as text.
@@ -31,6 +31,21 @@ create table recorder (
     removed_utc     integer,
     created_utc     integer not null,
     updated_utc     integer not null
+) strict;
+
+-- What a recorder last said of the credentials that it was sent; outlives a restart, since each further attempt with
+-- refused ones could lock the account. Counts for the settings it was given to only.
+create table login (
+    recorder_id text primary key references recorder (id),
+    -- Fingerprint of address, port, account and sealed password.
+    settings    text not null,
+    -- They were accepted at least once.
+    proven      integer not null check (proven in (0, 1)),
+    -- Null: the last answer was yes.
+    refusal     text check (refusal in ('refused', 'locked')),
+    reason      text,
+    vendor_code integer,
+    answered_utc integer not null
 ) strict;
 
 create table camera (

@@ -8,3 +8,4 @@ mod lists;
 mod observing;
 mod reports;
 mod sequences;
+mod upgrades;

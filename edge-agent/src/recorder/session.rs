@@ -1,13 +1,9 @@
 //! The session policy of a recorder (R3): log in, keep alive, log in again, and never hammer an account.
 //!
-//! One task per recorder owns its worker and its login. What it does about a failure is decided here, by kind:
-//!
-//! | failure | state | next attempt |
-//! | --- | --- | --- |
-//! | credentials refused, account locked | error | when a person changes the account or asks for a check |
-//! | library missing, request not understood | error | after [`SLOW`]; neither can lock an account |
-//! | the worker died several times in a row | error | with back-off, like the next |
-//! | anything else | offline | with back-off from one second to a minute |
+//! One task per recorder owns its worker and its login. What follows on what is decided in [`states`]; this file does
+//! it.
+
+pub mod states;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +26,7 @@ use super::worker_process::Worker;
 use super::worker_protocol::DeviceEvent;
 use crate::model::inventory::RecorderIdentity;
 use crate::model::time::UtcTime;
+use states::{Event, Machine, Retry, State};
 
 /// Shortest pause of the back-off.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -37,8 +34,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Pause where only a person is likely to mend it, and trying does no harm.
 const SLOW: Duration = Duration::from_secs(60);
-/// Deaths of the worker in a row that are an error and no accident.
-const DEATHS_MAX: u32 = 3;
+/// Pause after which a recorder has forgotten a lock: half an hour by its manual, and some.
+const LOCK_OVER: Duration = Duration::from_secs(35 * 60);
 /// Wishes of people that may wait; more of the same kind are one.
 const COMMANDS_MAX: usize = 8;
 
@@ -53,6 +50,21 @@ pub struct SessionStatus {
     pub last_checked_at: Option<UtcTime>,
     /// What its last login told; kept while it is offline.
     pub identity: Option<Arc<RecorderIdentity>>,
+    /// It does not take the credentials, or has locked the account.
+    pub refusal: Option<RecorderError>,
+    /// Which settings all this was found out with.
+    pub settings: Arc<str>,
+}
+
+/// What a recorder is known to think of the credentials, from an earlier start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Tells these settings from others.
+    pub settings: Arc<str>,
+    /// It has accepted them before.
+    pub proven: bool,
+    /// It refused them, or said that the account is locked; since when.
+    pub refusal: Option<(RecorderError, UtcTime)>,
 }
 
 /// The session of one recorder, kept up by a task of its own. Clones share it.
@@ -73,15 +85,17 @@ enum Attempt {
 
 #[derive(Debug)]
 enum Command {
-    ChangeAccount(RecorderAccount),
+    ChangeAccount(RecorderAccount, Arc<str>),
     CheckNow,
 }
 
 impl SessionHandle {
-    /// Starts the task; it logs in at once, and logs out and ends when `shutdown` is cancelled. Join the task then.
+    /// Starts the task; it logs in at once unless these credentials are known to be refused, and logs out and ends when
+    /// `shutdown` is cancelled. Join the task then.
     pub fn start(
         recorder: RecorderId,
         account: RecorderAccount,
+        known: Known,
         config: Arc<SdkConfig>,
         shutdown: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
@@ -90,6 +104,8 @@ impl SessionHandle {
             reason: None,
             last_checked_at: None,
             identity: None,
+            refusal: None,
+            settings: known.settings.clone(),
         };
         let (status_sender, status) = watch::channel(unknown);
         let (attempt_sender, attempt) = watch::channel(Attempt::Running);
@@ -105,7 +121,8 @@ impl SessionHandle {
             attempt: attempt_sender,
             worker: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
-            deaths: 0,
+            machine: Machine::new(known.proven),
+            settings: known.settings,
         };
         (
             Self {
@@ -113,7 +130,7 @@ impl SessionHandle {
                 attempt,
                 commands,
             },
-            tokio::spawn(keeper.run().instrument(span)),
+            tokio::spawn(keeper.run(known.refusal).instrument(span)),
         )
     }
 
@@ -138,10 +155,12 @@ impl SessionHandle {
         }
     }
 
-    /// A person has changed the account: log in with it now, whatever the last attempt said.
-    pub async fn change_account(&self, account: RecorderAccount) {
+    /// A person has changed the account: log in with it now, whatever the last attempt said. `settings` tells the new
+    /// settings from others.
+    pub async fn change_account(&self, account: RecorderAccount, settings: Arc<str>) {
+        let command = Command::ChangeAccount(account, settings);
         // The task has ended: so does the agent.
-        let _ = self.commands.send(Command::ChangeAccount(account)).await;
+        let _ = self.commands.send(command).await;
     }
 
     /// A person asks for a check: try now, whatever the last attempt said.
@@ -161,7 +180,8 @@ struct Keeper {
     attempt: watch::Sender<Attempt>,
     worker: Option<Worker>,
     backoff: Backoff,
-    deaths: u32,
+    machine: Machine,
+    settings: Arc<str>,
 }
 
 /// Why a session that worked is left.
@@ -173,26 +193,51 @@ enum Left {
     Outgrown(String),
 }
 
+/// What the next state needs to know of how it came to be.
+enum Brought {
+    Nothing,
+    Session(WorkerSession),
+    /// A failure, and when it was found out.
+    Failure(RecorderError, UtcTime),
+}
+
 impl Keeper {
-    async fn run(mut self) {
-        while !self.shutdown.is_cancelled() {
-            self.attempt.send_replace(Attempt::Running);
-            let shutdown = self.shutdown.clone();
-            let outcome = tokio::select! {
-                () = shutdown.cancelled() => break,
-                outcome = self.log_in() => outcome,
+    async fn run(mut self, known: Option<(RecorderError, UtcTime)>) {
+        let mut brought = Brought::Nothing;
+        if let Some((error, since)) = known {
+            self.machine.on(Event::Failed(error.kind));
+            brought = Brought::Failure(error, since);
+        }
+        loop {
+            let event = match (self.machine.state(), brought) {
+                (State::Online, Brought::Session(session)) => self.serve(session).await,
+                (State::Failed(state, retry), Brought::Failure(error, since)) => (
+                    self.wait_after(error, since, state, retry).await,
+                    Brought::Nothing,
+                ),
+                (State::Stopped, _) => break,
+                // Also a state that came without what it needs: a login finds out anew.
+                _ => self.try_login().await,
             };
-            let go_on = match outcome {
-                Ok(session) => self.serve(session).await,
-                Err(error) => self.wait_after(error).await,
-            };
-            if !go_on {
-                break;
-            }
+            self.machine.on(event.0);
+            brought = event.1;
         }
         let stopping = RecorderError::new(FailureKind::Cancelled, "the agent is stopping");
         self.attempt.send_replace(Attempt::Failed(stopping));
         self.end_worker().await;
+    }
+
+    async fn try_login(&mut self) -> (Event, Brought) {
+        self.attempt.send_replace(Attempt::Running);
+        let shutdown = self.shutdown.clone();
+        let outcome = tokio::select! {
+            () = shutdown.cancelled() => return (Event::Stop, Brought::Nothing),
+            outcome = self.log_in() => outcome,
+        };
+        match outcome {
+            Ok(session) => (Event::LoggedIn, Brought::Session(session)),
+            Err(error) => failed(error),
+        }
     }
 
     /// A login, with a worker that is alive.
@@ -213,8 +258,8 @@ impl Keeper {
         WorkerSession::login(worker, &self.account).await
     }
 
-    /// Publishes and keeps a session. False: stop.
-    async fn serve(&mut self, session: WorkerSession) -> bool {
+    /// Publishes and keeps a session.
+    async fn serve(&mut self, session: WorkerSession) -> (Event, Brought) {
         self.backoff.reset();
         let identity = session.identity().clone();
         tracing::info!(
@@ -225,28 +270,25 @@ impl Keeper {
             recorder.zone_minutes = identity.clock.zone_minutes,
             "Logged in at the recorder"
         );
-        self.publish(RecorderState::Online, None, Some(identity));
+        self.publish_online(identity);
         self.attempt
             .send_replace(Attempt::Online(RecorderSession::Sdk(session.clone())));
-        match self.keep(&session).await {
-            Left::Stopping => false,
-            Left::AccountChanged => {
-                self.attempt.send_replace(Attempt::Running);
-                self.end_worker().await;
-                true
-            }
+        let event = match self.keep(&session).await {
+            Left::Stopping => return (Event::Stop, Brought::Nothing),
+            Left::Lost(error) => return failed(error),
+            Left::AccountChanged => Event::AccountChanged,
             Left::Outgrown(why) => {
                 tracing::info!(
                     recorder.address = self.account.at(),
                     why,
                     "The SDK worker is replaced"
                 );
-                self.attempt.send_replace(Attempt::Running);
-                self.end_worker().await;
-                true
+                Event::Outgrown
             }
-            Left::Lost(error) => self.wait_after(error).await,
-        }
+        };
+        self.attempt.send_replace(Attempt::Running);
+        self.end_worker().await;
+        (event, Brought::Nothing)
     }
 
     /// Checks a session until it is lost.
@@ -263,8 +305,8 @@ impl Keeper {
                 cause = worker.ended() => return Left::Lost(RecorderError::new(FailureKind::Worker, &*cause)),
                 command = self.inbox.recv() => match command {
                     None => return Left::Stopping,
-                    Some(Command::ChangeAccount(account)) => {
-                        self.account = account;
+                    Some(Command::ChangeAccount(account, settings)) => {
+                        (self.account, self.settings) = (account, settings);
                         return Left::AccountChanged;
                     }
                     Some(Command::CheckNow) => {}
@@ -296,30 +338,37 @@ impl Keeper {
                 Ok(_) => {
                     // A worker that has lived this long does not die in a row.
                     if began.elapsed() >= period {
-                        self.deaths = 0;
+                        self.machine.on(Event::Lasts);
                     }
-                    let identity = session.identity().clone();
-                    self.publish(RecorderState::Online, None, Some(identity));
+                    self.publish_online(session.identity().clone());
                 }
                 Err(error) => return Left::Lost(error),
             }
         }
     }
 
-    /// Publishes a failure and waits until the next attempt is due. False: stop.
-    async fn wait_after(&mut self, error: RecorderError) -> bool {
-        if error.kind == FailureKind::Worker {
-            self.deaths += 1;
-        }
-        let (state, pause) = match error.kind {
-            FailureKind::Refused | FailureKind::Locked => (RecorderState::Error, None),
-            FailureKind::LibraryMissing | FailureKind::Unsupported => {
-                (RecorderState::Error, Some(SLOW))
+    /// Publishes a failure and waits until the next attempt is due.
+    async fn wait_after(
+        &mut self,
+        mut error: RecorderError,
+        since: UtcTime,
+        state: RecorderState,
+        retry: Retry,
+    ) -> Event {
+        let pause = match retry {
+            Retry::BackingOff => Some(self.backoff.next_delay()),
+            Retry::Slowly => Some(SLOW),
+            Retry::AfterLock => {
+                error.message = format!(
+                    "{} has locked the account after wrong passwords, which were not this one: it has worked before. \
+                     Tried again by itself {} minutes after that",
+                    self.account.at(),
+                    LOCK_OVER.as_secs() / 60
+                );
+                let waited_ms = UtcTime::from(Timestamp::now()).ms_since(since).max(0);
+                Some(LOCK_OVER.saturating_sub(Duration::from_millis(waited_ms.unsigned_abs())))
             }
-            FailureKind::Worker if self.deaths >= DEATHS_MAX => {
-                (RecorderState::Error, Some(self.backoff.next_delay()))
-            }
-            _ => (RecorderState::Offline, Some(self.backoff.next_delay())),
+            Retry::WhenAsked => None,
         };
         let known = self.status.borrow().clone();
         // Each new state and each new reason once; a recorder that is off for a night fills no journal.
@@ -331,7 +380,15 @@ impl Keeper {
                 "The recorder cannot be used"
             );
         }
-        self.publish(state, Some(error.message.clone()), known.identity);
+        let refused = matches!(error.kind, FailureKind::Refused | FailureKind::Locked);
+        self.status.send_replace(SessionStatus {
+            state,
+            reason: Some(error.message.clone()),
+            last_checked_at: Some(since),
+            identity: known.identity,
+            refusal: refused.then(|| error.clone()),
+            settings: self.settings.clone(),
+        });
         self.attempt.send_replace(Attempt::Failed(error));
         if state == RecorderState::Error {
             // It would only hold memory, and a new library is seen only by a new process.
@@ -344,31 +401,27 @@ impl Keeper {
             }
         };
         tokio::select! {
-            () = self.shutdown.cancelled() => false,
-            () = due => true,
+            () = self.shutdown.cancelled() => Event::Stop,
+            () = due => Event::Due,
             command = self.inbox.recv() => match command {
-                None => false,
-                Some(Command::CheckNow) => true,
-                Some(Command::ChangeAccount(account)) => {
-                    self.account = account;
-                    true
+                None => Event::Stop,
+                Some(Command::CheckNow) => Event::Asked,
+                Some(Command::ChangeAccount(account, settings)) => {
+                    (self.account, self.settings) = (account, settings);
+                    Event::AccountChanged
                 }
             },
         }
     }
 
-    fn publish(
-        &self,
-        state: RecorderState,
-        reason: Option<String>,
-        identity: Option<Arc<RecorderIdentity>>,
-    ) {
-        let last_checked_at = Some(Timestamp::now().into());
+    fn publish_online(&self, identity: Arc<RecorderIdentity>) {
         self.status.send_replace(SessionStatus {
-            state,
-            reason,
-            last_checked_at,
-            identity,
+            state: RecorderState::Online,
+            reason: None,
+            last_checked_at: Some(Timestamp::now().into()),
+            identity: Some(identity),
+            refusal: None,
+            settings: self.settings.clone(),
         });
     }
 
@@ -377,6 +430,11 @@ impl Keeper {
             worker.close().await;
         }
     }
+}
+
+fn failed(error: RecorderError) -> (Event, Brought) {
+    let event = Event::Failed(error.kind);
+    (event, Brought::Failure(error, Timestamp::now().into()))
 }
 
 /// Why a worker should be replaced now. While something runs it may grow to twice its limit.

@@ -22,7 +22,10 @@ async fn a_wrong_password_is_tried_once() {
     // A reason to try again would have come within three checks.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(place.calls("login").len(), 1);
-    running.handle.change_account(place.account(PASSWORD)).await;
+    running
+        .handle
+        .change_account(place.account(PASSWORD), "new".into())
+        .await;
     running.status(RecorderState::Online).await;
     running.session().await.ping().await.unwrap();
     assert_eq!(place.calls("login").len(), 2);
@@ -45,6 +48,53 @@ async fn a_locked_account_is_left_alone() {
     })
     .await;
     running.status(RecorderState::Error).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_restart_is_not_tried_again() {
+    let place = Place::new(device());
+    let since = "2026-11-20T10:00:00Z".parse().unwrap();
+    let wrong = RecorderError::new(FailureKind::Refused, "wrong user name or password");
+    let known = Known {
+        refusal: Some((wrong.clone(), since)),
+        ..Known::default()
+    };
+    let running = place.start_knowing(PASSWORD, known);
+    let status = running.status(RecorderState::Error).await;
+    assert_eq!(status.refusal, Some(wrong.clone()));
+    assert_eq!(status.last_checked_at, Some(since));
+    assert_eq!(running.refusal().await, wrong);
+    assert_eq!(place.calls("login").len(), 0);
+    running.handle.check_now();
+    let status = running.status(RecorderState::Online).await;
+    assert_eq!(status.refusal, None);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_lock_that_others_caused_is_waited_for() {
+    let place = Place::new(device());
+    let locked = RecorderError::new(FailureKind::Locked, "locked");
+    let known = |minutes_ago: i64| Known {
+        proven: true,
+        refusal: Some((
+            locked.clone(),
+            UtcTime::from(jiff::Timestamp::now()).plus_s(-60 * minutes_ago),
+        )),
+        ..Known::default()
+    };
+    let running = place.start_knowing(PASSWORD, known(20));
+    let status = running.status(RecorderState::Error).await;
+    let reason = status.reason.unwrap();
+    assert!(
+        reason.contains("has worked before") && reason.contains("by itself 35 minutes after"),
+        "{reason}"
+    );
+    running.stop().await;
+    assert_eq!(place.calls("login").len(), 0);
+    let running = place.start_knowing(PASSWORD, known(36));
+    running.status(RecorderState::Online).await;
     running.stop().await;
 }
 

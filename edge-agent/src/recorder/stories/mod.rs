@@ -27,10 +27,10 @@ use super::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
     Source, StreamKind,
 };
-use super::session::{SessionHandle, SessionStatus};
+use super::session::{Known, SessionHandle, SessionStatus};
 use super::{examine, test_connection};
 use crate::model::inventory::ChannelInfo;
-use crate::model::time::{RecorderTime, UtcRange};
+use crate::model::time::{RecorderTime, UtcRange, UtcTime};
 
 const ADDRESS: &str = "127.0.0.1";
 const PASSWORD: &str = "correct-horse";
@@ -99,10 +99,15 @@ impl Place {
     }
 
     fn start(&self, password: &str) -> Running {
+        self.start_knowing(password, Known::default())
+    }
+
+    fn start_knowing(&self, password: &str, known: Known) -> Running {
         let shutdown = CancellationToken::new();
         let (handle, task) = SessionHandle::start(
             RecorderId::new(),
             self.account(password),
+            known,
             self.config.clone(),
             shutdown.clone(),
         );

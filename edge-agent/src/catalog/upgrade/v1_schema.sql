@@ -1,0 +1,300 @@
+-- The catalog of an appliance, version 1. It is a cache of what lies on the disks and on the recorders: footage
+-- describes itself (sidecars, S9), so a lost catalog can be rebuilt.
+--
+-- Times are microseconds since 1970 in UTC (`_utc`); sizes are bytes (`_bytes`). Ids are UUIDs as text.
+-- A recorder's own clock is text without a zone, beside the offset that was measured (R13).
+
+create table recorder (
+    id              text primary key,
+    name            text not null,
+    driver          text not null check (driver in ('sdk')),
+    address         text not null,
+    port            integer not null check (port between 1 and 65535),
+    username        text not null,
+    -- Sealed by secrets.rs; nothing else can open it.
+    password_sealed blob not null,
+    enabled         integer not null default 1 check (enabled in (0, 1)),
+    -- Session state (R3). 'error' is not retried until the settings change.
+    state           text not null default 'unknown' check (state in ('unknown', 'online', 'offline', 'error')),
+    state_reason    text,
+    last_checked_utc integer,
+    -- Told at login.
+    serial          text,
+    model           text,
+    -- Recorder's clock less true time, and its zone in minutes east, measured at the last login.
+    clock_offset_ms integer,
+    zone_minutes    integer,
+    -- What the device's stated size and the saved size differ by, learnt from downloads (ABI §10.5); null: not learnt.
+    size_delta_bytes integer,
+    -- A removed recorder stays as a row without a password, because the footage that came from it stays; when the
+    -- same serial is added again, its cameras pass to the new row.
+    removed_utc     integer,
+    created_utc     integer not null,
+    updated_utc     integer not null
+) strict;
+
+create table camera (
+    id          text primary key,
+    recorder_id text not null references recorder (id),
+    channel     integer not null,
+    name        text not null,
+    -- Given by a person: the recorder's name for the channel no longer replaces it.
+    name_by_person integer not null default 0 check (name_by_person in (0, 1)),
+    -- Whether footage is fetched; what is held is served and kept by the same rules either way.
+    enabled     integer not null default 1 check (enabled in (0, 1)),
+    state       text not null default 'unknown' check (state in ('unknown', 'online', 'offline')),
+    -- Retention: null takes the default of the configuration.
+    keep_max_s  integer,
+    keep_max_bytes integer,
+    keep_min_s  integer,
+    keep        text not null default 'mp4' check (keep in ('mp4', 'native', 'both')),
+    created_utc integer not null,
+    updated_utc integer not null,
+    unique (recorder_id, channel)
+) strict;
+
+-- What a recorder answered for a range, when. Gaps are computed from these (R9, invariant 5). Kept short: a complete
+-- answer that continues an earlier one extends its row, and a channel has at most one failed row.
+create table observation (
+    id          integer primary key,
+    recorder_id text not null references recorder (id),
+    channel     integer not null,
+    -- Asked range, true time.
+    from_utc    integer not null,
+    to_utc      integer not null,
+    -- Up to here the answer is final: what lies later may still grow, is not in the catalog yet and is asked again.
+    settled_utc integer not null check (settled_utc between from_utc and to_utc),
+    asked_utc   integer not null,
+    -- 'complete': the listing is whole. 'failed': nothing may be concluded.
+    result      text not null check (result in ('complete', 'failed')),
+    found       integer not null default 0,
+    failure     text,
+    clock_offset_ms integer,
+    zone_minutes integer
+) strict;
+create index observation_by_range on observation (recorder_id, channel, result, settled_utc, from_utc);
+
+create table volume (
+    id           integer primary key,
+    name         text not null unique,
+    path         text not null,
+    -- Written into the volume's marker file; tells a mounted disk from an empty mount point.
+    uuid         text not null unique,
+    tier         text not null default 'hot' check (tier in ('hot', 'warm', 'cold')),
+    -- Footage on it came with the disk, from a catalog that is lost or from another box: it is read in from its
+    -- sidecars (S9). 0 once that is done.
+    to_adopt     integer not null default 0 check (to_adopt in (0, 1)),
+    -- Completed footage on it, kept by triggers on recording.
+    held_recordings integer not null default 0,
+    held_bytes   integer not null default 0
+) strict;
+
+create table recording (
+    id              text primary key,
+    camera_id       text not null references camera (id),
+    status          text not null check (status in ('pending', 'downloading', 'completed', 'failed', 'evicted')),
+    -- Span in true time; the end is exclusive and may move until the recorder has settled it.
+    start_utc       integer not null,
+    end_utc         integer not null check (end_utc >= start_utc),
+
+    -- As the recorder told it: identity is (serial, channel, name, start as told with its DST fold).
+    recorder_serial text not null,
+    channel         integer not null,
+    source_name     text not null,
+    source_start    text not null,
+    source_end      text not null,
+    source_fold     integer not null default 0 check (source_fold in (0, 1)),
+    source_end_fold integer not null default 0 check (source_end_fold in (0, 1)),
+    clock_offset_ms integer not null,
+    zone_minutes    integer not null,
+    stated_bytes    integer not null,
+    source_type     integer not null default 0,
+    source_locked   integer not null default 0 check (source_locked in (0, 1)),
+
+    -- Order. Higher goes first: 0 background, 10 asked for by a person.
+    priority        integer not null default 0,
+    attempts        integer not null default 0,
+    next_attempt_utc integer,
+    failure         text,
+    -- The recorder no longer holds it: overwritten before it was fetched.
+    source_gone     integer not null default 0 check (source_gone in (0, 1)),
+    received_bytes  integer not null default 0,
+    -- Digest and size of the last complete download that failed verification: two alike are kept with defects.
+    rejected_digest text,
+
+    -- Kept. The stem is relative to the volume, without extension. It is reserved here before any file has that name,
+    -- so that after a power cut the row says where to look (invariant 3).
+    volume_id       integer references volume (id),
+    stem            text,
+    kept_bytes      integer,
+    digest          text,
+    source_bytes    integer,
+    source_digest   text,
+    video_codec     text,
+    audio_codec     text,
+    width           integer,
+    height          integer,
+    duration_ms     integer,
+    -- JSON of footage::fragments::FragmentIndex.
+    fragments       text,
+    defects         text not null default '[]',
+    completed_utc   integer,
+
+    locked          integer not null default 0 check (locked in (0, 1)),
+    eviction_cause  text check (eviction_cause in ('retention', 'pressure', 'deleted', 'archive_cleared')),
+    evicted_utc     integer,
+    created_utc     integer not null,
+    updated_utc     integer not null,
+
+    unique (recorder_serial, channel, source_name, source_start, source_fold),
+    check (status <> 'completed' or (volume_id is not null and stem is not null and kept_bytes is not null and digest is not null)),
+    check ((status = 'evicted') = (eviction_cause is not null)),
+    -- Invariant 4.
+    check (not (locked = 1 and status = 'evicted'))
+) strict;
+-- Lists, newest or oldest first, by keyset (start, id).
+create index recording_by_camera on recording (camera_id, start_utc, id, end_utc, status);
+create index recording_by_camera_status on recording (camera_id, status, start_utc, id, end_utc);
+create index recording_by_start on recording (start_utc, id);
+create index recording_by_status on recording (status, start_utc, id);
+-- What is still to come, per camera, so that one dead recorder's backlog never hides another's.
+create index recording_to_fetch on recording (camera_id, priority desc, start_utc)
+    where status in ('pending', 'downloading') or (status = 'failed' and next_attempt_utc is not null);
+-- Victims, oldest first: of a volume, and of a camera.
+create index recording_to_evict on recording (volume_id, locked, start_utc, id) where status = 'completed';
+create index recording_to_age on recording (camera_id, locked, start_utc, id) where status = 'completed';
+-- A stem is named once (invariant 2); a reserved stem without a held file is work that was interrupted.
+create unique index recording_stem on recording (volume_id, stem) where stem is not null;
+create index recording_unfinished on recording (id) where stem is not null and status <> 'completed';
+
+-- Footage on its way out: the row goes last (invariant 3).
+create table garbage (
+    volume_id integer not null references volume (id),
+    stem      text not null,
+    since_utc integer not null,
+    primary key (volume_id, stem)
+) strict;
+
+-- Totals per camera, so that lists do not count a million rows. Kept by triggers, like those of volume.
+create table holding (
+    camera_id  text primary key references camera (id),
+    recordings integer not null default 0,
+    bytes      integer not null default 0,
+    -- Longest recording ever listed: how far before a range a recording that reaches into it may start.
+    longest_us integer not null default 0
+) strict;
+create trigger holding_camera after insert on camera begin
+    insert into holding (camera_id) values (new.id);
+end;
+create trigger holding_insert after insert on recording begin
+    update holding set
+        recordings = recordings + (new.status = 'completed'),
+        bytes = bytes + iif(new.status = 'completed', new.kept_bytes, 0),
+        longest_us = max(longest_us, new.end_utc - new.start_utc)
+    where camera_id = new.camera_id;
+    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes
+    where id = new.volume_id and new.status = 'completed';
+end;
+create trigger holding_gain after update of status on recording
+when new.status = 'completed' and old.status <> 'completed' begin
+    update holding set recordings = recordings + 1, bytes = bytes + new.kept_bytes where camera_id = new.camera_id;
+    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes
+    where id = new.volume_id;
+end;
+create trigger holding_loss after update of status on recording
+when old.status = 'completed' and new.status <> 'completed' begin
+    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes where camera_id = old.camera_id;
+    update volume set held_recordings = held_recordings - 1, held_bytes = held_bytes - old.kept_bytes
+    where id = old.volume_id;
+end;
+create trigger holding_length after update of start_utc, end_utc on recording begin
+    update holding set longest_us = max(longest_us, new.end_utc - new.start_utc) where camera_id = new.camera_id;
+end;
+
+create table sync_job (
+    id          text primary key,
+    camera_id   text references camera (id),
+    from_utc    integer not null,
+    to_utc      integer not null,
+    state       text not null check (state in ('queued', 'discovering', 'downloading', 'done', 'cancelled', 'failed')),
+    failure     text,
+    created_utc integer not null,
+    updated_utc integer not null
+) strict;
+
+-- Reports that wait to be told to the relay (T2). `seq` has no holes: rows are only deleted from the front, once the
+-- relay's acknowledgement covers them.
+create table outbox (
+    seq         integer primary key,
+    id          text not null,
+    ts_utc      integer not null,
+    -- JSON of wire::telemetry::Event.
+    event       text not null
+) strict;
+
+-- The outbox's log: one row while the appliance is claimed, none otherwise (then nothing is reported).
+create table outbox_log (
+    one         integer primary key check (one = 1),
+    -- wire::ids::LogId.
+    log         text not null,
+    -- Number of the newest report ever written to this log.
+    last_seq    integer not null default 0,
+    -- What waits, kept by triggers: the bound is on both.
+    rows        integer not null default 0,
+    bytes       integer not null default 0,
+    -- Full resync under way: recordings up to this id are told; null: done.
+    resync_after text
+) strict;
+create trigger outbox_gain after insert on outbox begin
+    update outbox_log set last_seq = new.seq, rows = rows + 1, bytes = bytes + length(new.event);
+end;
+create trigger outbox_loss after delete on outbox begin
+    update outbox_log set rows = rows - 1, bytes = bytes - length(old.event);
+end;
+
+-- Single values as JSON: this appliance ('appliance'), the claim's membership ('claim'), …
+create table setting (
+    key   text primary key,
+    value text not null
+) strict;
+
+create table person (
+    id            text primary key,
+    username      text not null unique collate nocase,
+    password_hash text not null,
+    created_utc   integer not null,
+    -- Lock-out: failures in a row and until when no attempt is heard.
+    failures      integer not null default 0,
+    locked_until_utc integer
+) strict;
+
+-- Login sessions of people. Tokens are stored as SHA-256 (hex).
+create table person_session (
+    id              text primary key,
+    person_id       text not null references person (id) on delete cascade,
+    access_digest   text not null unique,
+    access_expires_utc integer not null,
+    refresh_digest  text not null unique,
+    refresh_expires_utc integer not null,
+    csrf_digest     text not null,
+    created_utc     integer not null,
+    -- When the refresh token was last traded.
+    refreshed_utc   integer not null
+) strict;
+
+-- Who read which footage (P3).
+create table access_log (
+    id           integer primary key,
+    at_utc       integer not null,
+    username     text not null,
+    via          text not null check (via in ('lan', 'relay')),
+    address      text,
+    action       text not null check (action in ('download', 'playback', 'live')),
+    camera_id    text not null,
+    recording_id text,
+    range_from   integer,
+    range_to     integer,
+    bytes        integer not null,
+    request_id   text not null
+) strict;
+create index access_log_by_time on access_log (at_utc);
