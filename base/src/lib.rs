@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod child;
 pub mod clock;
 pub mod durable;
+pub mod http;
 pub mod mqtt;
 pub mod net;
 pub mod password;

@@ -1,6 +1,6 @@
 //! The relay's API: every route in [`router`], one file per noun, one error shape (spec E), and the page.
 //!
-//! A handler takes `State(app): State<App>`, a [`Visitor`] and the extractors of [`extract`], finds its subject within
+//! A handler takes `State(app): State<App>`, a [`Visitor`] and the extractors of [`base::http::extract`], finds its subject within
 //! `visitor.scope()`, asks [`crate::access`] through [`Visitor::require`] and returns [`ApiResult`]. Nobody reaches a
 //! handler of the closed part of the router without a login. What login a route needs and how it fails is added to the
 //! OpenAPI document by the router; handlers name only successes.
@@ -8,10 +8,7 @@
 mod appliances;
 mod audit;
 mod cameras;
-pub mod cookies;
-pub mod error;
 mod events;
-pub mod extract;
 mod health;
 mod live;
 mod openapi;
@@ -44,8 +41,9 @@ use crate::pki::Pki;
 use crate::store::Store;
 use crate::tunnel::hub::Hub;
 
-pub use error::{ApiError, ApiResult};
-pub use extract::{JsonBody, Path, Query};
+pub use base::http::cookies;
+pub use base::http::error::{ApiError, ApiResult};
+pub use base::http::extract::{JsonBody, Path, Query};
 pub use visitor::Visitor;
 
 /// What handlers work with. Cheap to clone.

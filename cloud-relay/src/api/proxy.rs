@@ -19,7 +19,7 @@ use wire::error::{ErrorCode, ErrorResponse};
 use wire::poke::Poke;
 use wire::tunnel::{ASSERTION_HEADER, ASSERTION_LIFETIME_S, Assertion};
 
-use super::request::{FromAppliance, REQUEST_ID};
+use super::request::{REQUEST_ID, Shaped};
 use super::{ApiError, ApiResult, App, Visitor};
 use crate::access;
 use crate::audit::{Access, Meter};
@@ -232,7 +232,7 @@ async fn incoming(answer: http::Response<Body>) -> ApiResult<Response> {
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(SANDBOX),
     );
-    response.extensions_mut().insert(FromAppliance);
+    response.extensions_mut().insert(Shaped);
     Ok(response)
 }
 

@@ -112,7 +112,7 @@ pub async fn logout(State(app): State<App>, visitor: Visitor) -> ApiResult<Respo
         .await?;
     note_own(&app, &visitor, "session.logout", StatusCode::NO_CONTENT).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    cookies::clear(response.headers_mut())?;
+    cookies::clear(response.headers_mut(), cookies::Transport::Https)?;
     Ok(response)
 }
 
@@ -192,7 +192,12 @@ async fn note_own(
 
 fn with_cookies(answer: LoginResponse) -> ApiResult<Response> {
     let mut headers = HeaderMap::new();
-    cookies::set(&mut headers, &answer, REFRESH_LIFETIME_S)?;
+    cookies::set(
+        &mut headers,
+        cookies::Transport::Https,
+        &answer,
+        REFRESH_LIFETIME_S,
+    )?;
     Ok((headers, Json(answer)).into_response())
 }
 

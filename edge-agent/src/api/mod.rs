@@ -3,7 +3,7 @@
 //! To add a noun:
 //!
 //! 1. Write `api/<noun>.rs`. A handler takes `State(app): State<App>`, `who: Principal` and the extractors of
-//!    [`extract`] (`Path`, `Query`, `JsonBody`), asks `who.require(Permission::…)?` first, and returns
+//!    [`base::http::extract`] (`Path`, `Query`, `JsonBody`), asks `who.require(Permission::…)?` first, and returns
 //!    [`ApiResult`]. Bodies are types of [`wire::resource`], or live beside the handler with `Serialize`/`Deserialize`
 //!    and `ToSchema`; request bodies carry `#[serde(deny_unknown_fields)]`.
 //! 2. Annotate it with `#[utoipa::path(get, path = "/nouns/{id}", tag = "nouns", responses((status = 200, body = Noun)))]`
@@ -20,10 +20,8 @@
 mod access;
 mod access_log;
 mod cameras;
-pub mod cookies;
 pub mod error;
 mod events;
-pub mod extract;
 mod health;
 mod live;
 mod media;
@@ -65,8 +63,9 @@ use crate::secrets::Secrets;
 use crate::sessions::Sessions;
 use crate::uplink::UplinkHandle;
 
+pub use base::http::cookies;
+pub use base::http::extract::{JsonBody, Path, Query};
 pub use error::{ApiError, ApiResult};
-pub use extract::{JsonBody, Path, Query};
 pub use principal::{Principal, Via};
 
 /// What the API listens on: `[api]`.

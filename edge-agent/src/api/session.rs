@@ -177,7 +177,7 @@ pub async fn logout(State(app): State<App>, who: Principal) -> ApiResult<Respons
     let session = who.require_session()?;
     app.people().log_out(session.session_id.clone()).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    cookies::clear(response.headers_mut())?;
+    cookies::clear(response.headers_mut(), cookies::Transport::Http)?;
     Ok(response)
 }
 
@@ -241,7 +241,12 @@ pub(super) fn new_session(person: &Person, now: UtcTime) -> (NewSession, LoginRe
 /// The answer to a login, for programs and for browsers.
 pub(super) fn with_cookies(answer: LoginResponse) -> ApiResult<Response> {
     let mut headers = HeaderMap::new();
-    cookies::set(&mut headers, &answer, REFRESH_LIFETIME_S)?;
+    cookies::set(
+        &mut headers,
+        cookies::Transport::Http,
+        &answer,
+        REFRESH_LIFETIME_S,
+    )?;
     Ok((headers, Json(answer)).into_response())
 }
 

@@ -15,6 +15,15 @@ pub const CSRF: &str = "hf_csrf";
 /// Where the page sends the value of [`CSRF`] on changes.
 pub const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
+/// What the page is reached over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain: a browser would throw a `Secure` cookie away.
+    Http,
+    /// Encrypted: the cookie never travels otherwise.
+    Https,
+}
+
 /// The value of a cookie.
 pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
@@ -31,6 +40,7 @@ pub fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Hands the tokens of a login to a browser.
 pub fn set(
     headers: &mut HeaderMap,
+    transport: Transport,
     login: &LoginResponse,
     refresh_lifetime_s: i64,
 ) -> ApiResult<()> {
@@ -40,29 +50,34 @@ pub fn set(
         (REFRESH, &login.refresh_token, refresh_lifetime_s, true),
         (CSRF, &login.csrf_token, refresh_lifetime_s, false),
     ] {
-        append(headers, name, value, lifetime_s, hidden)?;
+        append(headers, transport, name, value, lifetime_s, hidden)?;
     }
     Ok(())
 }
 
 /// Takes them back.
-pub fn clear(headers: &mut HeaderMap) -> ApiResult<()> {
+pub fn clear(headers: &mut HeaderMap, transport: Transport) -> ApiResult<()> {
     for (name, hidden) in [(ACCESS, true), (REFRESH, true), (CSRF, false)] {
-        append(headers, name, "", 0, hidden)?;
+        append(headers, transport, name, "", 0, hidden)?;
     }
     Ok(())
 }
 
 fn append(
     headers: &mut HeaderMap,
+    transport: Transport,
     name: &str,
     value: &str,
     lifetime_s: i64,
     hidden: bool,
 ) -> ApiResult<()> {
     let hidden = if hidden { "; HttpOnly" } else { "" };
+    let secure = match transport {
+        Transport::Https => "; Secure",
+        Transport::Http => "",
+    };
     let cookie =
-        format!("{name}={value}; Path=/; Max-Age={lifetime_s}; SameSite=Strict; Secure{hidden}");
+        format!("{name}={value}; Path=/; Max-Age={lifetime_s}; SameSite=Strict{secure}{hidden}");
     let cookie = HeaderValue::from_str(&cookie).map_err(ApiError::internal)?;
     headers.append(header::SET_COOKIE, cookie);
     Ok(())

@@ -73,7 +73,7 @@ impl ApiError {
         tracing::error!(error = %cause, "A request failed for a reason of our own");
         Self::new(
             ErrorCode::Internal,
-            "The relay could not do this because of a fault of its own. Try again; if it stays, give the request id to support.",
+            "This failed because of a fault of the program itself. Try again; if it stays, give the request id to support.",
         )
     }
 
@@ -122,14 +122,29 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<base::sqlite::DbError> for ApiError {
-    fn from(error: base::sqlite::DbError) -> Self {
+impl From<crate::sqlite::DbError> for ApiError {
+    fn from(error: crate::sqlite::DbError) -> Self {
         match error {
-            base::sqlite::DbError::Closed => Self::unavailable(
-                "The relay is stopping or has just restarted. Try again in a moment.",
+            crate::sqlite::DbError::Closed => Self::unavailable(
+                "The program is stopping or has just restarted. Try again in a moment.",
             ),
             other => Self::internal(other),
         }
+    }
+}
+
+/// An error text as a sentence: errors are written to be joined, answers are read alone.
+pub fn sentence(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let end = if text.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    match chars.next() {
+        Some(first) => format!("{}{}{end}", first.to_uppercase(), chars.as_str()),
+        None => text,
     }
 }
 
@@ -143,7 +158,7 @@ impl From<JsonRejection> for ApiError {
                 Self::invalid("The body must be JSON and say so: Content-Type: application/json.")
             }
             other => Self::invalid(format!(
-                "The body is not what it must be: {}",
+                "The body is not what it must be: {}.",
                 cause(&other)
             )),
         }
@@ -153,7 +168,7 @@ impl From<JsonRejection> for ApiError {
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         Self::invalid(format!(
-            "The query is not what it must be: {}",
+            "The query is not what it must be: {}.",
             cause(&rejection)
         ))
     }
@@ -162,7 +177,7 @@ impl From<QueryRejection> for ApiError {
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         Self::invalid(format!(
-            "The address is not what it must be: {}",
+            "The address is not what it must be: {}.",
             cause(&rejection)
         ))
     }
