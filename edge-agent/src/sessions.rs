@@ -21,6 +21,7 @@ use crate::catalog::{Catalog, CatalogError, ChangeKind};
 use crate::model::inventory::Inventory;
 use crate::model::time::UtcRange;
 use crate::pipeline::Recorders;
+use crate::recorder::clock::ClockBook;
 use crate::recorder::config::SdkConfig;
 use crate::recorder::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
@@ -282,8 +283,9 @@ impl Sessions {
             Ok(account) => {
                 let known = self.known(&recorder).await?;
                 let config = self.0.config.clone();
+                let book = ClockBook::default();
                 let (handle, keeper) =
-                    SessionHandle::start(id, account, known, config, stop.clone());
+                    SessionHandle::start(id, account, known, config, book, stop.clone());
                 let noting = self.clone().note(id, handle.status(), stop);
                 running.tasks = vec![keeper, tokio::spawn(noting)];
                 running.handle = Some(handle);

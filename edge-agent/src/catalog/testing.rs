@@ -250,6 +250,10 @@ pub fn found(name: &str, span: UtcRange, stated_bytes: u64) -> FoundRecording {
         start: told(span.from),
         end: told(span.to),
         span,
+        clock: RecorderClock {
+            zone_minutes: 60,
+            offset_ms: 0,
+        },
         stated_bytes,
         source_type: 0,
         source_locked: false,

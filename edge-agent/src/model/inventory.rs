@@ -13,7 +13,7 @@ pub struct ChannelInfo {
     pub online: Option<bool>,
 }
 
-/// The recorder's clock as measured at a login.
+/// The recorder's clock at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecorderClock {
     /// Device's zone, minutes east of UTC, DST included.
@@ -46,6 +46,8 @@ pub struct FoundRecording {
     pub end: RecorderTime,
     /// Span in true time.
     pub span: UtcRange,
+    /// The recorder's clock when it began.
+    pub clock: RecorderClock,
     /// Size as stated.
     pub stated_bytes: u64,
     /// The vendor's record type (ABI §6.5), stored raw.

@@ -1,5 +1,6 @@
 //! The nouns as types. No I/O, no async, no SQL, no JSON.
 
+pub mod clock;
 pub mod inventory;
 pub mod retention;
 pub mod staged;

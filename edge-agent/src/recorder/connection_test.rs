@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::TcpStream;
 
+use super::clock::ClockBook;
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderAccount, RecorderError};
 use super::reach::Reach;
@@ -171,7 +172,7 @@ async fn with_worker(
     let Some(account) = account else {
         return Ok(());
     };
-    let session = WorkerSession::login(worker.clone(), account)
+    let session = WorkerSession::login(worker.clone(), account, ClockBook::default())
         .await
         .map_err(|error| ("login", error))?;
     let identity = session.identity().clone();

@@ -18,6 +18,7 @@ use tracing::Instrument;
 use wire::ids::RecorderId;
 use wire::resource::RecorderState;
 
+use super::clock::ClockBook;
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
 use super::reach::Reach;
@@ -97,6 +98,7 @@ impl SessionHandle {
         account: RecorderAccount,
         known: Known,
         config: Arc<SdkConfig>,
+        book: ClockBook,
         shutdown: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
         let unknown = SessionStatus {
@@ -115,6 +117,7 @@ impl SessionHandle {
             recorder,
             account,
             config,
+            book,
             shutdown,
             inbox,
             status: status_sender,
@@ -174,6 +177,7 @@ struct Keeper {
     recorder: RecorderId,
     account: RecorderAccount,
     config: Arc<SdkConfig>,
+    book: ClockBook,
     shutdown: CancellationToken,
     inbox: mpsc::Receiver<Command>,
     status: watch::Sender<SessionStatus>,
@@ -255,7 +259,7 @@ impl Keeper {
             }
         };
         self.worker = Some(worker.clone());
-        WorkerSession::login(worker, &self.account).await
+        WorkerSession::login(worker, &self.account, self.book.clone()).await
     }
 
     /// Publishes and keeps a session.
@@ -335,12 +339,16 @@ impl Keeper {
                 checked = session.ping() => checked,
             };
             match checked {
-                Ok(_) => {
+                Ok(clock) => {
                     // A worker that has lived this long does not die in a row.
                     if began.elapsed() >= period {
                         self.machine.on(Event::Lasts);
                     }
-                    self.publish_online(session.identity().clone());
+                    let identity = RecorderIdentity {
+                        clock,
+                        ..RecorderIdentity::clone(session.identity())
+                    };
+                    self.publish_online(identity.into());
                 }
                 Err(error) => return Left::Lost(error),
             }

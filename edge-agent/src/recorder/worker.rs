@@ -1,13 +1,15 @@
 //! A login at a recorder through its SDK worker: the driver's calls, in true time.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::{DeviceClock, Told};
+use super::clock::{ClockBook, DeviceClock, Told, box_doubt};
 use super::driver::{
     FailureKind, LiveStream, PartProgress, PartRequest, RecorderAccount, RecorderError, Source,
     StreamKind,
@@ -17,7 +19,37 @@ use super::worker_protocol::{self as protocol, Answer, Request, Secret};
 use crate::model::inventory::{
     ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
 };
-use crate::model::time::UtcRange;
+use crate::model::time::{UtcRange, UtcTime};
+
+/// How long a reading of the recorder's clock is good for a search.
+const READING_LASTS: Duration = Duration::from_secs(15);
+/// How far the box's clock may move beside the one that nobody sets while a reading is used.
+const BOX_MOVES_MS: i64 = 1_000;
+
+/// A reading of the recorder's clock, and when it was made by the box's two clocks.
+#[derive(Debug, Clone)]
+struct Reading {
+    clock: DeviceClock,
+    at: UtcTime,
+    steady: Instant,
+}
+
+impl Reading {
+    fn now(clock: DeviceClock) -> Self {
+        Self {
+            clock,
+            at: Timestamp::now().into(),
+            steady: Instant::now(),
+        }
+    }
+
+    /// Whether the box's clock was set since.
+    fn box_was_set(&self) -> bool {
+        let passed = UtcTime::from(Timestamp::now()).ms_since(self.at);
+        let lasted = self.steady.elapsed().as_millis() as i64;
+        (passed - lasted).abs() > BOX_MOVES_MS
+    }
+}
 
 /// A login at one recorder through its worker process. Clones share it.
 #[derive(Debug, Clone)]
@@ -26,12 +58,17 @@ pub struct WorkerSession {
     number: u32,
     at: Arc<str>,
     identity: Arc<RecorderIdentity>,
-    clock: Arc<Mutex<DeviceClock>>,
+    book: ClockBook,
+    reading: Arc<Mutex<Reading>>,
 }
 
 impl WorkerSession {
-    /// Logs in. An earlier login of the same worker ends.
-    pub async fn login(worker: Worker, account: &RecorderAccount) -> Result<Self, RecorderError> {
+    /// Logs in. An earlier login of the same worker ends. What is read of the recorder's clock goes into its book.
+    pub async fn login(
+        worker: Worker,
+        account: &RecorderAccount,
+        book: ClockBook,
+    ) -> Result<Self, RecorderError> {
         let at: Arc<str> = account.at().into();
         if let Some(problem) = &worker.hello().problem {
             return Err(RecorderError::new(
@@ -52,7 +89,7 @@ impl WorkerSession {
         let Answer::LoggedIn(told) = done.answer else {
             return Err(wrong_answer(&at));
         };
-        let clock = DeviceClock::measure(&told.clock);
+        let clock = note(&book, &at, &told.clock);
         let channels = told
             .channels
             .into_iter()
@@ -73,7 +110,8 @@ impl WorkerSession {
             number: told.session,
             at,
             identity: Arc::new(identity),
-            clock: Arc::new(Mutex::new(clock)),
+            book,
+            reading: Arc::new(Mutex::new(Reading::now(clock))),
         })
     }
 
@@ -107,28 +145,36 @@ impl WorkerSession {
         let Answer::Clock(facts) = done.answer else {
             return Err(wrong_answer(&self.at));
         };
-        let clock = DeviceClock::measure(&facts);
+        let clock = note(&self.book, &self.at, &facts);
         let reading = clock.reading();
-        *self.clock() = clock;
+        *self.reading() = Reading::now(clock);
         Ok(reading)
     }
 
     /// What a channel holds in a range of true time.
     pub async fn search(&self, channel: u32, range: UtcRange) -> Result<Inventory, RecorderError> {
-        let clock = self.clock().clone();
-        let (start, end) = clock.question(range);
-        let request = Request::Search {
-            session: self.number,
-            channel,
-            start,
-            end,
-        };
-        let done = self
-            .worker
-            .call(&format!("search channel {channel}"), request, None, |_| {})
-            .await?;
-        let told: Vec<Told> = done
-            .rows
+        let reading = self.fresh_reading().await?;
+        let clock = &reading.clock;
+        let mut rows: Vec<protocol::Row> = Vec::new();
+        let mut known = HashSet::new();
+        for (start, end) in clock.questions(range) {
+            let request = Request::Search {
+                session: self.number,
+                channel,
+                start,
+                end,
+            };
+            let done = self
+                .worker
+                .call(&format!("search channel {channel}"), request, None, |_| {})
+                .await?;
+            rows.extend(
+                done.rows
+                    .into_iter()
+                    .filter(|row| known.insert(row.clone())),
+            );
+        }
+        let told: Vec<Told> = rows
             .iter()
             .map(|row| Told {
                 start: row.start,
@@ -136,8 +182,10 @@ impl WorkerSession {
                 difference_minutes: row.difference_minutes,
             })
             .collect();
-        let mut recordings = Vec::with_capacity(done.rows.len());
-        for (row, placed) in done.rows.into_iter().zip(clock.place(&told)) {
+        let answered_at = Timestamp::now().into();
+        let mut recordings = Vec::with_capacity(rows.len());
+        let placed = clock.place(&told, range, answered_at);
+        for (row, placed) in rows.into_iter().zip(placed) {
             let Some(placed) = placed else {
                 tracing::warn!(
                     recorder.address = &*self.at,
@@ -149,7 +197,8 @@ impl WorkerSession {
                 );
                 continue;
             };
-            if !placed.span.overlaps(range) {
+            // What may lie inside is not left out: the catalog knows it or should.
+            if !placed.span.overlaps(range) && !placed.ambiguous {
                 continue;
             }
             recordings.push(FoundRecording {
@@ -157,15 +206,23 @@ impl WorkerSession {
                 start: placed.start,
                 end: placed.end,
                 span: placed.span,
+                clock: placed.clock,
                 stated_bytes: row.bytes,
                 source_type: row.kind,
                 source_locked: row.locked,
             });
         }
+        if reading.box_was_set() {
+            let message = format!(
+                "{}: this box's clock was set while channel {channel} was searched; it is asked again",
+                self.at
+            );
+            return Err(RecorderError::new(FailureKind::Device, message));
+        }
         Ok(Inventory {
             channel,
             asked: range,
-            answered_at: Timestamp::now().into(),
+            answered_at,
             clock: clock.reading(),
             recordings,
         })
@@ -274,9 +331,48 @@ impl WorkerSession {
         })
     }
 
-    fn clock(&self) -> MutexGuard<'_, DeviceClock> {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A reading that is good for a search: of just now, by a box whose clock is believed.
+    async fn fresh_reading(&self) -> Result<Reading, RecorderError> {
+        let known = self.reading().clone();
+        if known.steady.elapsed() > READING_LASTS || known.box_was_set() {
+            self.ping().await?;
+        }
+        let reading = self.reading().clone();
+        let offset_ms = reading.clock.reading().offset_ms;
+        match box_doubt(reading.at, offset_ms, up_seconds()) {
+            None => Ok(reading),
+            Some(doubt) => Err(RecorderError::new(
+                FailureKind::Local,
+                format!("{}: not searched yet: {doubt}", self.at),
+            )),
+        }
     }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Works out what the recorder told of its clock, and notes it in its book.
+fn note(book: &ClockBook, at: &str, facts: &protocol::ClockFacts) -> DeviceClock {
+    let (clock, step) = book.note(DeviceClock::measure(facts), Instant::now());
+    if let Some(step) = step {
+        let reading = clock.reading();
+        tracing::warn!(
+            recorder.address = at,
+            recorder.clock_offset_ms = reading.offset_ms,
+            recorder.zone = clock.zone_text(),
+            ?step,
+            "The recorder's clock no longer runs as it did beside this box's; earlier footage keeps the earlier clock"
+        );
+    }
+    clock
+}
+
+/// How long the box has been running, where the kernel says.
+fn up_seconds() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    text.split('.').next()?.parse().ok()
 }
 
 fn wrong_answer(at: &str) -> RecorderError {

@@ -147,6 +147,7 @@ impl Session {
             answered_at,
             zone_minutes,
             summer_time,
+            zone_text: None,
         })
     }
 

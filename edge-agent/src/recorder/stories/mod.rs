@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use wire::ids::RecorderId;
 use wire::resource::RecorderState;
 
+use super::clock::ClockBook;
 use super::config::{SdkConfig, WorkerProgram};
 use super::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
@@ -109,6 +110,7 @@ impl Place {
             self.account(password),
             known,
             self.config.clone(),
+            ClockBook::default(),
             shutdown.clone(),
         );
         Running {

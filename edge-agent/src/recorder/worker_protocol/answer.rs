@@ -148,6 +148,8 @@ pub struct ClockFacts {
     pub zone_minutes: Option<i32>,
     /// Its summer time, where it tells and has one.
     pub summer_time: Option<SummerTime>,
+    /// Its zone with summer time as a POSIX text, where it tells one; it goes before the numbers.
+    pub zone_text: Option<String>,
 }
 
 /// A rule of summer time.
