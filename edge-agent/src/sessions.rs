@@ -283,10 +283,10 @@ impl Sessions {
             Ok(account) => {
                 let known = self.known(&recorder).await?;
                 let config = self.0.config.clone();
-                let book = ClockBook::default();
+                let book = ClockBook::new(self.0.catalog.clock_runs(id).await?);
                 let (handle, keeper) =
-                    SessionHandle::start(id, account, known, config, book, stop.clone());
-                let noting = self.clone().note(id, handle.status(), stop);
+                    SessionHandle::start(id, account, known, config, book.clone(), stop.clone());
+                let noting = self.clone().note(id, handle.status(), book, stop);
                 running.tasks = vec![keeper, tokio::spawn(noting)];
                 running.handle = Some(handle);
             }
@@ -307,6 +307,7 @@ impl Sessions {
         self,
         id: RecorderId,
         mut status: watch::Receiver<SessionStatus>,
+        book: ClockBook,
         stop: CancellationToken,
     ) {
         let mut answered = None;
@@ -326,7 +327,11 @@ impl Sessions {
                 .note_session(id, now.state, now.reason, last_checked, identity)
                 .await;
             match noted {
-                Ok(SessionNoted::Accepted) => {}
+                Ok(SessionNoted::Accepted) => {
+                    if let Err(error) = self.0.catalog.note_clock(id, book.runs()).await {
+                        tracing::error!(recorder.id = %id, %error, "How the recorder's clock runs cannot be written down");
+                    }
+                }
                 Ok(SessionNoted::WrongDevice(reason)) => {
                     tracing::warn!(recorder.id = %id, reason, "A device was not accepted");
                     if let Some(running) = self.locked().get_mut(&id) {
@@ -581,7 +586,12 @@ mod tests {
             settings: Arc::default(),
         });
         let stop = stop_of(&sessions, id).unwrap();
-        let noting = tokio::spawn(sessions.clone().note(id, told, stop.clone()));
+        let noting = tokio::spawn(sessions.clone().note(
+            id,
+            told,
+            ClockBook::default(),
+            stop.clone(),
+        ));
         status.send_modify(|status| {
             status.state = RecorderState::Online;
             status.identity = Some(Arc::new(crate::catalog::testing::identity("B2", 1)));

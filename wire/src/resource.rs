@@ -67,8 +67,17 @@ pub struct Recorder {
     pub serial: Option<String>,
     /// Model or type, once logged in.
     pub model: Option<String>,
-    /// Recorder's clock less true time, as measured at the last login.
+    /// Recorder's clock less true time, as measured last.
     pub clock_offset_ms: Option<i64>,
+    /// What its clock gains in a day (negative: loses), once it was watched for long enough.
+    #[serde(default)]
+    pub clock_drift_ms_per_day: Option<i64>,
+    /// Its zone as a POSIX text (`<std>-01:00<dst>-02:00,M3.5.0/02:00,M10.5.0/03:00`).
+    #[serde(default)]
+    pub clock_zone: Option<String>,
+    /// What is wrong with its clock and what to do, in words; null while it is good enough.
+    #[serde(default)]
+    pub clock_problem: Option<String>,
     /// When it was added.
     pub created_at: UtcTime,
 }

@@ -234,7 +234,8 @@ fn same_source(
             "select id, status from recording where id = :id
              union all
              select id, status from recording where recorder_serial = :serial and channel = :channel
-                and source_name = :name and source_start = :start and source_fold = :fold and id <> :id
+                and source_name = :name and source_start = :start and source_fold = :fold and source_nth = :nth
+                and id <> :id
              limit 1",
         )?
         .query_row(
@@ -245,6 +246,7 @@ fn same_source(
                 ":name": sidecar.source_name,
                 ":start": sidecar.recorder_start,
                 ":fold": sidecar.recorder_start_second_pass,
+                ":nth": sidecar.source_nth,
             },
             |row| Ok((parsed(row, "id")?, super::text::word(row, "status")?)),
         )
@@ -320,8 +322,8 @@ fn insert_pending(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<(), CatalogErro
     w.tx.prepare_cached(
         "insert into recording (id, camera_id, status, start_utc, end_utc, recorder_serial, channel, source_name,
             source_start, source_fold, source_end, source_end_fold, clock_offset_ms, zone_minutes, stated_bytes,
-            source_type, created_utc, updated_utc)
-         values (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16)",
+            source_type, source_nth, created_utc, updated_utc)
+         values (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
     )?
     .execute(params![
         sidecar.recording.to_string(),
@@ -339,6 +341,7 @@ fn insert_pending(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<(), CatalogErro
         sidecar.zone_minutes,
         signed(sidecar.stated_bytes),
         sidecar.source_type,
+        sidecar.source_nth,
         w.now.micros(),
     ])?;
     Ok(())

@@ -8,6 +8,7 @@ pub mod access;
 pub mod adopt;
 pub mod cameras;
 pub mod check;
+pub mod clocks;
 pub mod error;
 pub mod jobs;
 pub mod logins;
@@ -38,7 +39,10 @@ pub use error::CatalogError;
 pub const SCHEMA: Schema = Schema {
     name: "catalog",
     create: include_str!("schema.sql"),
-    upgrades: &[include_str!("upgrade/v2_login.sql")],
+    upgrades: &[
+        include_str!("upgrade/v2_login.sql"),
+        include_str!("upgrade/v3_clock.sql"),
+    ],
 };
 
 /// File of the catalog within its folder.

@@ -5,16 +5,21 @@
 //! next one asks again from there. What is in the catalog therefore rarely changes any more; when it does (size, end),
 //! the row follows until it is completed.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use wire::ids::{CameraId, RecorderId, RecordingId};
 use wire::resource::{Defect, DefectKind, RecordingStatus};
 use wire::telemetry::Event;
 use wire::time::UtcTime;
 
-use super::text::{cut, parsed, signed, size, word};
+use super::text::{cut, parsed, signed, size, time, word};
 use super::{Catalog, CatalogError, Work, cameras, recorders};
 use crate::model::inventory::{FoundRecording, Inventory};
-use crate::model::time::UtcRange;
+use crate::model::time::{RecorderTime, UtcRange};
+
+/// How far a recording may seem to have moved, by a clock that drifts, and is still the same.
+const SAME_PLACE_MS: i64 = 60_000;
 
 /// What an observation brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,17 +58,28 @@ impl Catalog {
             let calm = inventory.answered_at.plus_ms(-settle_ms.max(0));
             let mut settled = inventory.asked.to.min(calm).max(inventory.asked.from);
             let mut observed = Observed::default();
+            forget_the_future(w, inventory.answered_at)?;
+            let listed: HashSet<_> = inventory
+                .recordings
+                .iter()
+                .map(|found| (found.source_name.as_str(), found.start))
+                .collect();
             for found in &inventory.recordings {
-                let row = find(w.tx, &serial, inventory.channel, found)?;
-                match row {
-                    Some(row) => follow(w, &row, found, &mut observed)?,
-                    None if found.span.to > calm => {
+                let other_pass = RecorderTime {
+                    second_pass: !found.start.second_pass,
+                    ..found.start
+                };
+                let both_listed = listed.contains(&(found.source_name.as_str(), other_pass));
+                let namesakes = namesakes(w.tx, &serial, inventory.channel, found)?;
+                match stands_for(&namesakes, found, both_listed) {
+                    StandsFor::Known(row) => follow(w, row, found, &mut observed)?,
+                    StandsFor::New(_) if found.span.to > calm => {
                         observed.growing += 1;
                         settled = settled.min(found.span.from).max(inventory.asked.from);
                     }
-                    None => observed
+                    StandsFor::New(nth) => observed
                         .new
-                        .push(add(w, camera, &serial, &inventory, found)?),
+                        .push(add(w, camera, &serial, &inventory, found, nth)?),
                 }
             }
             remember(w, recorder, &inventory, settled)?;
@@ -124,8 +140,12 @@ impl Catalog {
         channel: u32,
         horizon: UtcRange,
     ) -> Result<Vec<UtcRange>, CatalogError> {
-        self.read(move |c| Ok(subtract(horizon, &settled(c, recorder, channel, horizon)?)))
-            .await
+        let now = self.now();
+        self.read(move |c| {
+            let covered = settled(c, recorder, channel, horizon, now)?;
+            Ok(subtract(horizon, &covered))
+        })
+        .await
     }
 
     /// The parts of a range about which the camera's recorder gave complete and settled answers, oldest first, and
@@ -142,9 +162,10 @@ impl Catalog {
         camera: CameraId,
         range: UtcRange,
     ) -> Result<(Vec<UtcRange>, Option<String>), CatalogError> {
+        let now = self.now();
         self.read(move |c| {
             let camera = cameras::get(c, camera)?;
-            let settled = settled(c, camera.recorder_id, camera.channel, range)?;
+            let settled = settled(c, camera.recorder_id, camera.channel, range, now)?;
             let failure = c
                 .prepare_cached(
                     "select failure from observation
@@ -166,16 +187,35 @@ impl Catalog {
     }
 }
 
-/// The settled ranges of a channel that reach into a range, oldest first.
+/// Forgets what was asked by a box's clock that was ahead and has been put back: nothing is settled in the future, and
+/// what is believed to be would never be asked for.
+fn forget_the_future(w: &Work<'_>, now: UtcTime) -> Result<(), CatalogError> {
+    let forgotten = w.tx.execute(
+        "delete from observation where settled_utc > ?1 or (result = 'failed' and from_utc > ?1)",
+        [now.micros()],
+    )?;
+    if forgotten > 0 {
+        tracing::warn!(
+            observations = forgotten,
+            "This box's clock was ahead and has been put back; what was asked by it is asked again"
+        );
+    }
+    Ok(())
+}
+
+/// The settled ranges of a channel that reach into a range, oldest first. What is settled in the future was not asked
+/// by a clock that was right.
 fn settled(
     c: &Connection,
     recorder: RecorderId,
     channel: u32,
     range: UtcRange,
+    now: UtcTime,
 ) -> Result<Vec<UtcRange>, CatalogError> {
     Ok(c.prepare_cached(
         "select from_utc, settled_utc from observation
          where recorder_id = ?1 and channel = ?2 and result = 'complete' and settled_utc > ?3 and from_utc < ?4
+            and settled_utc <= ?5
          order by from_utc",
     )?
     .query_map(
@@ -183,7 +223,8 @@ fn settled(
             recorder.to_string(),
             channel,
             range.from.micros(),
-            range.to.micros()
+            range.to.micros(),
+            now.micros()
         ],
         |row| {
             Ok(UtcRange {
@@ -216,43 +257,79 @@ pub fn subtract(range: UtcRange, covered: &[UtcRange]) -> Vec<UtcRange> {
     left
 }
 
+/// A row of the same name and start, as told.
 struct Known {
     id: RecordingId,
     status: RecordingStatus,
+    start: UtcTime,
+    second_pass: bool,
+    nth: u32,
     source_end: String,
     stated_bytes: u64,
     gone: bool,
 }
 
-fn find(
+/// Those that share a listed recording's name and start, whichever pass and however many, oldest first.
+fn namesakes(
     c: &Connection,
     serial: &str,
     channel: u32,
     found: &FoundRecording,
-) -> Result<Option<Known>, CatalogError> {
+) -> Result<Vec<Known>, CatalogError> {
     Ok(c.prepare_cached(
-        "select id, status, source_end, stated_bytes, source_gone from recording
-         where recorder_serial = ?1 and channel = ?2 and source_name = ?3 and source_start = ?4 and source_fold = ?5",
+        "select id, status, start_utc, source_fold, source_nth, source_end, stated_bytes, source_gone from recording
+         where recorder_serial = ?1 and channel = ?2 and source_name = ?3 and source_start = ?4
+         order by source_fold, source_nth",
     )?
-    .query_row(
-        params![
-            serial,
-            channel,
-            found.source_name,
-            found.start.to_string(),
-            found.start.second_pass
-        ],
+    .query_map(
+        params![serial, channel, found.source_name, found.start.to_string()],
         |row| {
             Ok(Known {
                 id: parsed(row, "id")?,
                 status: word(row, "status")?,
+                start: time(row, "start_utc")?,
+                second_pass: row.get("source_fold")?,
+                nth: row.get("source_nth")?,
                 source_end: row.get("source_end")?,
                 stated_bytes: size(row, "stated_bytes")?,
                 gone: row.get("source_gone")?,
             })
         },
-    )
-    .optional()?)
+    )?
+    .collect::<Result<_, _>>()?)
+}
+
+/// What a listed recording is to the catalog.
+enum StandsFor<'a> {
+    /// This row.
+    Known(&'a Known),
+    /// None yet: the how-manieth of its name and start.
+    New(u32),
+}
+
+/// Decides which row stands for a listed recording. Same end and size: the same, wherever it would be placed now, so
+/// that a clock that was set since neither moves nor doubles it. Otherwise it has grown, unless it lies elsewhere in
+/// true time: then the recorder's clock was set back and it used the name and the start again. `both_listed`: the answer
+/// has both passes of that name and start, so that the one is not the other.
+fn stands_for<'a>(
+    namesakes: &'a [Known],
+    found: &FoundRecording,
+    both_listed: bool,
+) -> StandsFor<'a> {
+    let end = found.end.to_string();
+    let alike =
+        |known: &&Known| known.source_end == end && known.stated_bytes == found.stated_bytes;
+    let same_pass = |known: &&Known| known.second_pass == found.start.second_pass;
+    let there = |known: &&Known| known.start.ms_since(found.span.from).abs() <= SAME_PLACE_MS;
+    let of_pass = || namesakes.iter().filter(same_pass).rev();
+    let known = of_pass()
+        .find(alike)
+        .or_else(|| namesakes.iter().rev().filter(|_| !both_listed).find(alike))
+        .or_else(|| of_pass().find(there));
+    match known {
+        Some(known) => StandsFor::Known(known),
+        None => StandsFor::New(of_pass().next().map_or(1, |newest| newest.nth + 1)),
+    }
 }
 
 fn add(
@@ -261,13 +338,14 @@ fn add(
     serial: &str,
     inventory: &Inventory,
     found: &FoundRecording,
+    nth: u32,
 ) -> Result<RecordingId, CatalogError> {
     let id = RecordingId::new();
     w.tx.prepare_cached(
         "insert into recording (id, camera_id, status, start_utc, end_utc, recorder_serial, channel, source_name,
             source_start, source_fold, source_end, source_end_fold, clock_offset_ms, zone_minutes, stated_bytes,
-            source_type, source_locked, created_utc, updated_utc)
-         values (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
+            source_type, source_locked, source_nth, created_utc, updated_utc)
+         values (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)",
     )?
     .execute(params![
         id.to_string(),
@@ -281,11 +359,12 @@ fn add(
         found.start.second_pass,
         found.end.to_string(),
         found.end.second_pass,
-        inventory.clock.offset_ms,
-        inventory.clock.zone_minutes,
+        found.clock.offset_ms,
+        found.clock.zone_minutes,
         signed(found.stated_bytes),
         found.source_type,
         found.source_locked,
+        nth,
         w.now.micros(),
     ])?;
     Ok(id)

@@ -11,6 +11,7 @@ use wire::time::UtcTime;
 
 use super::text::{Word, cut, parsed, time, time_opt, word};
 use super::{Catalog, CatalogError, ChangeKind, Work, cameras, recordings};
+use crate::model::clock::told_problem;
 use crate::model::inventory::RecorderIdentity;
 
 /// Longest reason kept.
@@ -64,9 +65,11 @@ pub enum SessionNoted {
 }
 
 const COLUMNS: &str = "id, name, driver, address, port, username, enabled, state, state_reason, last_checked_utc, \
-                       serial, model, clock_offset_ms, created_utc";
+                       serial, model, clock_offset_ms, clock_zone, clock_drift_ms_per_day, created_utc";
 
 fn recorder_of(row: &Row<'_>) -> rusqlite::Result<Recorder> {
+    let clock_offset_ms: Option<i64> = row.get("clock_offset_ms")?;
+    let clock_drift_ms_per_day = row.get("clock_drift_ms_per_day")?;
     Ok(Recorder {
         id: parsed(row, "id")?,
         name: row.get("name")?,
@@ -80,7 +83,10 @@ fn recorder_of(row: &Row<'_>) -> rusqlite::Result<Recorder> {
         last_checked_at: time_opt(row, "last_checked_utc")?,
         serial: row.get("serial")?,
         model: row.get("model")?,
-        clock_offset_ms: row.get("clock_offset_ms")?,
+        clock_offset_ms,
+        clock_drift_ms_per_day,
+        clock_zone: row.get("clock_zone")?,
+        clock_problem: clock_offset_ms.and_then(|ms| told_problem(ms, clock_drift_ms_per_day)),
         created_at: time(row, "created_utc")?,
     })
 }
@@ -204,6 +210,7 @@ impl Catalog {
             )?;
             w.tx.execute("delete from observation where recorder_id = ?1", [id.to_string()])?;
             w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
+            w.tx.execute("delete from clock_run where recorder_id = ?1", [id.to_string()])?;
             for camera in cameras::of_recorder(w.tx, id)? {
                 w.tx.execute(
                     "update camera set enabled = 0, state = 'offline', updated_utc = ?2 where id = ?1",

@@ -24,6 +24,11 @@ create table recorder (
     -- Recorder's clock less true time, and its zone in minutes east, measured at the last login.
     clock_offset_ms integer,
     zone_minutes    integer,
+    -- Its zone as a POSIX text in our spelling; what its clock gains in a day, once a run is long enough to tell.
+    clock_zone      text,
+    clock_drift_ms_per_day integer,
+    -- People were told that its clock is wrong.
+    clock_told      integer not null default 0 check (clock_told in (0, 1)),
     -- What the device's stated size and the saved size differ by, learnt from downloads (ABI §10.5); null: not learnt.
     size_delta_bytes integer,
     -- A removed recorder stays as a row without a password, because the footage that came from it stays; when the
@@ -46,6 +51,26 @@ create table login (
     reason      text,
     vendor_code integer,
     answered_utc integer not null
+) strict;
+
+-- How a recorder's clock ran beside the box's (R13): one row from one step, of either clock, to the next. Footage is
+-- translated by the run in which it was recorded, so no row is ever changed to another's.
+create table clock_run (
+    recorder_id text not null references recorder (id),
+    number      integer not null check (number >= 1),
+    -- What began it: the recorder's clock was set, the box's, one of the two, or the zone; and by how much.
+    began_by    text not null check (began_by in ('first', 'recorder', 'box', 'either', 'zone')),
+    step_ms     integer not null,
+    -- First and newest reading, by the box's clock.
+    began_utc   integer not null,
+    last_utc    integer not null,
+    zone        text not null,
+    -- The recorder's clock less the box's at both.
+    first_offset_ms integer not null,
+    last_offset_ms  integer not null,
+    -- The box's clock turned out to be wrong then: nothing is translated by it.
+    box_was_wrong integer not null check (box_was_wrong in (0, 1)),
+    primary key (recorder_id, number)
 ) strict;
 
 create table camera (
@@ -112,14 +137,17 @@ create table recording (
     start_utc       integer not null,
     end_utc         integer not null check (end_utc >= start_utc),
 
-    -- As the recorder told it: identity is (serial, channel, name, start as told with its DST fold).
+    -- As the recorder told it: identity is (serial, channel, name, start as told with its DST fold). A recorder whose
+    -- clock was set back may use a name and a start once more: `source_nth` counts them.
     recorder_serial text not null,
     channel         integer not null,
     source_name     text not null,
     source_start    text not null,
     source_end      text not null,
     source_fold     integer not null default 0 check (source_fold in (0, 1)),
+    source_nth      integer not null default 1 check (source_nth >= 1),
     source_end_fold integer not null default 0 check (source_end_fold in (0, 1)),
+    -- The recorder's clock less true time, and its zone in minutes east, both when it began.
     clock_offset_ms integer not null,
     zone_minutes    integer not null,
     stated_bytes    integer not null,
@@ -161,7 +189,7 @@ create table recording (
     created_utc     integer not null,
     updated_utc     integer not null,
 
-    unique (recorder_serial, channel, source_name, source_start, source_fold),
+    unique (recorder_serial, channel, source_name, source_start, source_fold, source_nth),
     check (status <> 'completed' or (volume_id is not null and stem is not null and kept_bytes is not null and digest is not null)),
     check ((status = 'evicted') = (eviction_cause is not null)),
     -- Invariant 4.

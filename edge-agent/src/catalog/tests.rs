@@ -1,6 +1,7 @@
 //! Stages: a real catalog and files in a temporary folder, simulated time.
 
 mod adoption;
+mod clocks;
 mod devices;
 mod flow;
 mod interruption;

@@ -48,12 +48,15 @@ pub struct Sidecar {
     pub recorder_end: String,
     /// Whether that end is the second pass.
     pub recorder_end_second_pass: bool,
-    /// Recorder's clock less true time, as measured when this was found.
+    /// Recorder's clock less true time when it began.
     pub clock_offset_ms: i64,
-    /// Recorder's zone, minutes east of UTC.
+    /// Recorder's zone then, minutes east of UTC.
     pub zone_minutes: i32,
     /// The recorder's name for it.
     pub source_name: String,
+    /// The how-manieth of that name and start, where the recorder's clock was set back; 1 otherwise.
+    #[serde(default = "first")]
+    pub source_nth: u32,
     /// The vendor's record type.
     pub source_type: u32,
     /// Size that the recorder stated.
@@ -82,6 +85,10 @@ pub struct Sidecar {
     pub kept_at: UtcTime,
     /// Where its fragments lie.
     pub fragments: FragmentIndex,
+}
+
+fn first() -> u32 {
+    1
 }
 
 impl Sidecar {

@@ -12,6 +12,7 @@ use super::driver::{FailureKind, RecorderAccount, RecorderError};
 use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
+use crate::model::clock::{told_ahead, told_problem};
 use crate::model::inventory::{Inventory, RecorderIdentity};
 use crate::model::time::{UtcRange, UtcTime};
 
@@ -178,11 +179,9 @@ async fn with_worker(
     let identity = session.identity().clone();
     found.identity = Some((*identity).clone());
     let clock = identity.clock;
-    let wrong = match clock.offset_ms {
-        0 => "right".to_owned(),
-        ms if ms > 0 => format!("{} s ahead", ms / 1_000),
-        ms => format!("{} s behind", -ms / 1_000),
-    };
+    let wrong = told_ahead(clock.offset_ms);
+    let problem =
+        told_problem(clock.offset_ms, None).map_or(String::new(), |problem| format!(": {problem}"));
     let zone = format!(
         "UTC{:+03}:{:02}",
         clock.zone_minutes / 60,
@@ -192,7 +191,7 @@ async fn with_worker(
         found,
         "login",
         format!(
-            "{}, serial number {}, clock {wrong} in {zone}",
+            "{}, serial number {}, clock {wrong} in {zone}{problem}",
             identity.model, identity.serial
         ),
     );

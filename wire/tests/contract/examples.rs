@@ -247,6 +247,12 @@ fn states() -> Vec<(&'static str, Subject, State)> {
         serial: Some("EXAMPLE0000000000000001".into()),
         model: Some("Example NVR 8".into()),
         clock_offset_ms: Some(108_000),
+        clock_drift_ms_per_day: Some(1_200),
+        clock_zone: Some("<std>-01:00<dst>-02:00,M3.5.0/02:00,M10.5.0/03:00".into()),
+        clock_problem: Some(
+            "the recorder's clock is 1 min 48 s ahead; set it or turn on NTP at the recorder"
+                .into(),
+        ),
         created_at: at("2026-10-01T09:00:00Z"),
     };
     let camera = Camera {

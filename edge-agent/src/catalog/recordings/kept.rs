@@ -269,6 +269,7 @@ fn describe(w: &Work<'_>, facts: &Facts) -> Result<Sidecar, CatalogError> {
             clock_offset_ms: row.get("clock_offset_ms")?,
             zone_minutes: row.get("zone_minutes")?,
             source_name: row.get("source_name")?,
+            source_nth: row.get("source_nth")?,
             source_type: row.get("source_type")?,
             stated_bytes: size(row, "stated_bytes")?,
             source_bytes: facts.source_bytes,

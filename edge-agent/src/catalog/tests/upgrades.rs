@@ -42,10 +42,16 @@ fn the_first_version_becomes_what_a_new_catalog_is() {
     let old = dir.path().join("old.sqlite");
     base::sqlite::open(&old, &V1)
         .unwrap()
-        .execute(
+        .execute_batch(
             "insert into recorder (id, name, driver, address, port, username, password_sealed, created_utc, updated_utc)
-             values ('r', 'Shop', 'sdk', '192.0.2.1', 8000, 'admin', x'01', 1, 1)",
-            [],
+             values ('r', 'Shop', 'sdk', '192.0.2.1', 8000, 'admin', x'01', 1, 1);
+             insert into camera (id, recorder_id, channel, name, created_utc, updated_utc)
+             values ('c', 'r', 1, 'Gate', 1, 1);
+             insert into volume (name, path, uuid) values ('main', '/footage', 'u');
+             insert into recording (id, camera_id, status, start_utc, end_utc, recorder_serial, channel, source_name,
+                source_start, source_end, clock_offset_ms, zone_minutes, stated_bytes, volume_id, stem, kept_bytes,
+                digest, locked, created_utc, updated_utc)
+             values ('x', 'c', 'completed', 5, 9, 'S', 1, 'f', 'a', 'b', 0, 60, 7, 1, 'stem', 6, 'd', 1, 1, 1);",
         )
         .unwrap();
     let upgraded = base::sqlite::open(&old, &SCHEMA).unwrap();
@@ -58,4 +64,21 @@ fn the_first_version_becomes_what_a_new_catalog_is() {
         })
         .unwrap();
     assert_eq!(kept, ("Shop".to_owned(), "sdk".to_owned()));
+    // The totals that triggers keep went through it unharmed, and are kept further.
+    let held = "select holding.recordings, holding.bytes, held_bytes from holding, volume";
+    let totals = |c: &Connection| -> (i64, i64, i64) {
+        c.query_row(held, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+    };
+    assert_eq!(totals(&upgraded), (1, 6, 6));
+    let row: (i64, String, i64) = upgraded
+        .query_row("select source_nth, stem, locked from recording", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!(row, (1, "stem".to_owned(), 1));
+    upgraded
+        .execute_batch("update recording set locked = 0; update recording set status = 'evicted', eviction_cause = 'deleted'")
+        .unwrap();
+    assert_eq!(totals(&upgraded), (0, 0, 0));
 }

@@ -29,6 +29,7 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use self::translate::Era;
 use self::zone::ZoneRule;
 use super::worker_protocol::ClockFacts;
+use crate::model::clock::told_offset;
 use crate::model::inventory::RecorderClock;
 use crate::model::time::UtcTime;
 
@@ -36,9 +37,6 @@ use crate::model::time::UtcTime;
 const EXPLAINED_MINUTES: i64 = 15;
 /// Zones of the world: 12 hours west to 14 hours east.
 const ZONE_MINUTES: std::ops::RangeInclusive<i64> = -12 * 60..=14 * 60;
-/// Recorders tell whole seconds, and answers take a while: less than this is not known and counts as right.
-const NOISE_MS: i64 = 1_500;
-
 /// A recorder's clock, as last measured and as it ran before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceClock {
@@ -97,15 +95,6 @@ impl DeviceClock {
     /// The zone as a POSIX text, in our spelling.
     pub fn zone_text(&self) -> String {
         self.rule.to_string()
-    }
-}
-
-/// A measured offset as it is used and told: whole seconds, and none where it may be noise.
-fn told_offset(exact_ms: i64) -> i64 {
-    if exact_ms.abs() < NOISE_MS {
-        0
-    } else {
-        (exact_ms as f64 / 1_000.0).round() as i64 * 1_000
     }
 }
 

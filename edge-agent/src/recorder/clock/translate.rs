@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::zone::ZoneRule;
 use super::{ClockHistory, DeviceClock, fold, offset_of, utc_of};
+use crate::model::clock::told_offset;
 use crate::model::inventory::RecorderClock;
 use crate::model::time::{RecorderTime, UtcRange, UtcTime};
 
@@ -86,7 +87,7 @@ impl DeviceClock {
             let Some(zone) = zone.filter(|_| run.last_at > from) else {
                 continue;
             };
-            let offset_ms = super::told_offset(run.last_offset_ms);
+            let offset_ms = told_offset(run.last_offset_ms);
             self.earlier.push(Era {
                 from,
                 to: run.last_at,
