@@ -32,7 +32,10 @@ export const recorders = [
     last_checked_at: iso(now - 2 * MINUTE),
     serial: "0820210412CCRRF12345678",
     model: "DS-7608NI-K2",
-    clock_offset_ms: 2600,
+    clock_offset_ms: -192000,
+    clock_drift_ms_per_day: -4100,
+    clock_zone: "<std>-01:00<dst>-02:00,M3.5.0/02:00,M10.5.0/03:00",
+    clock_problem: "the recorder's clock is 3 min 12 s behind; set it or turn on NTP at the recorder",
     created_at: iso(now - 9e8),
   },
   {
@@ -49,6 +52,9 @@ export const recorders = [
     serial: null,
     model: null,
     clock_offset_ms: null,
+    clock_drift_ms_per_day: null,
+    clock_zone: null,
+    clock_problem: null,
     created_at: iso(now - 8e8),
   },
 ];

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import type { ListedRecording } from "./api/types";
-import { bytesText, clockOffsetText, codecText, count, unavailableText } from "./words";
+import { bytesText, clockDriftText, clockOffsetText, codecText, count, sentence, unavailableText } from "./words";
 
 it("writes bytes with three digits", () => {
   const texts = [0, 999, 1000, 9_949, 99_499, 999_499, 999_500, 1_500_000_000, 9.9e14].map(bytesText);
@@ -22,6 +22,11 @@ it("names codecs as people do", () => {
 
 it("says which way a clock is wrong", () => {
   expect([300, 2600, -40_000, 3_600_000].map(clockOffsetText)).toEqual(["in step", "2.6 s fast", "40 s slow", "60 min fast"]);
+});
+
+it("says what a clock gains", () => {
+  expect([200, 1240, -30_000].map(clockDriftText)).toEqual(["steady", "gains 1.2 s a day", "loses 30 s a day"]);
+  expect(sentence("the clock is behind")).toBe("The clock is behind.");
 });
 
 it("says why a recording cannot be played", () => {

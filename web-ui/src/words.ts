@@ -89,6 +89,20 @@ export function clockOffsetText(ms: number): string {
   return `${size} ${ms > 0 ? "fast" : "slow"}`;
 }
 
+/** What the recorder's clock gains or loses: `steady`, `gains 1.2 s a day`. */
+export function clockDriftText(msPerDay: number): string {
+  if (Math.abs(msPerDay) < 500) {
+    return "steady";
+  }
+  const seconds = Number((Math.abs(msPerDay) / 1000).toFixed(1));
+  return `${msPerDay > 0 ? "gains" : "loses"} ${seconds} s a day`;
+}
+
+/** Words of the agent as a sentence: a capital and a full stop. */
+export function sentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;
+}
+
 /** The request id that finds an error in the journal. */
 export function requestIdText(error: ErrorBody): string {
   return `${error.code} · request ${error.requestId}`;

@@ -15,7 +15,7 @@ use wire::time::UtcTime;
 
 use super::text::{cut, parsed, signed, size, time, word};
 use super::{Catalog, CatalogError, Work, cameras, recorders};
-use crate::model::inventory::{FoundRecording, Inventory};
+use crate::model::inventory::{FoundRecording, Inventory, Placement};
 use crate::model::time::{RecorderTime, UtcRange};
 
 /// How far a recording may seem to have moved, by a clock that drifts, and is still the same.
@@ -59,6 +59,7 @@ impl Catalog {
             let mut settled = inventory.asked.to.min(calm).max(inventory.asked.from);
             let mut observed = Observed::default();
             forget_the_future(w, inventory.answered_at)?;
+            let settled_before = Settled::of(w.tx, recorder, &inventory)?;
             let listed: HashSet<_> = inventory
                 .recordings
                 .iter()
@@ -71,7 +72,15 @@ impl Catalog {
                 };
                 let both_listed = listed.contains(&(found.source_name.as_str(), other_pass));
                 let namesakes = namesakes(w.tx, &serial, inventory.channel, found)?;
-                match stands_for(&namesakes, found, both_listed) {
+                let mut stands = stands_for(&namesakes, found, both_listed);
+                let mut placed = found.clone();
+                if let (StandsFor::New(_), Some(other)) = (&stands, settled_before.elsewhere(found))
+                {
+                    placed.place(other);
+                    stands = stands_for(&namesakes, &placed, both_listed);
+                }
+                let found = &placed;
+                match stands {
                     StandsFor::Known(row) => follow(w, row, found, &mut observed)?,
                     StandsFor::New(_) if found.span.to > calm => {
                         observed.growing += 1;
@@ -255,6 +264,51 @@ pub fn subtract(range: UtcRange, covered: &[UtcRange]) -> Vec<UtcRange> {
         });
     }
     left
+}
+
+/// Where everything was listed before this answer.
+struct Settled(Vec<UtcRange>);
+
+impl Settled {
+    fn of(
+        c: &Connection,
+        recorder: RecorderId,
+        inventory: &Inventory,
+    ) -> Result<Self, CatalogError> {
+        let ambiguous = inventory
+            .recordings
+            .iter()
+            .filter(|found| !found.others.is_empty());
+        let spans = ambiguous.flat_map(|found| {
+            let others = found.others.iter().map(|other| other.span);
+            others.chain([found.span])
+        });
+        let all = spans.reduce(|all, span| UtcRange {
+            from: all.from.min(span.from),
+            to: all.to.max(span.to),
+        });
+        Ok(Self(match all {
+            Some(all) => settled(c, recorder, inventory.channel, all, inventory.answered_at)?,
+            None => Vec::new(),
+        }))
+    }
+
+    /// Where a recording that is not known must lie instead, when it was placed where everything was listed before.
+    fn elsewhere(&self, found: &FoundRecording) -> Option<Placement> {
+        let known = |span: UtcRange| {
+            self.0
+                .iter()
+                .any(|s| s.from <= span.from && span.to <= s.to)
+        };
+        if !known(found.span) {
+            return None;
+        }
+        found
+            .others
+            .iter()
+            .find(|other| !known(other.span))
+            .copied()
+    }
 }
 
 /// A row of the same name and start, as told.

@@ -254,6 +254,7 @@ pub fn found(name: &str, span: UtcRange, stated_bytes: u64) -> FoundRecording {
             zone_minutes: 60,
             offset_ms: 0,
         },
+        others: Vec::new(),
         stated_bytes,
         source_type: 0,
         source_locked: false,

@@ -48,12 +48,34 @@ pub struct FoundRecording {
     pub span: UtcRange,
     /// The recorder's clock when it began.
     pub clock: RecorderClock,
+    /// What its told times may mean as well, where the recorder's clock showed them more than once.
+    pub others: Vec<Placement>,
     /// Size as stated.
     pub stated_bytes: u64,
     /// The vendor's record type (ABI §6.5), stored raw.
     pub source_type: u32,
     /// Locked on the recorder.
     pub source_locked: bool,
+}
+
+impl FoundRecording {
+    /// Puts it where another reading of its told times says.
+    pub fn place(&mut self, at: Placement) {
+        (self.start, self.end, self.span, self.clock) = (at.start, at.end, at.span, at.clock);
+    }
+}
+
+/// Where a recording lies in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Start as told.
+    pub start: RecorderTime,
+    /// End as told.
+    pub end: RecorderTime,
+    /// Span in true time.
+    pub span: UtcRange,
+    /// The recorder's clock when it began.
+    pub clock: RecorderClock,
 }
 
 /// The recordings found by one observation of one channel.

@@ -185,7 +185,7 @@ impl WorkerSession {
         let answered_at = Timestamp::now().into();
         let mut recordings = Vec::with_capacity(rows.len());
         let placed = clock.place(&told, range, answered_at);
-        for (row, placed) in rows.into_iter().zip(placed) {
+        for ((row, told), placed) in rows.into_iter().zip(&told).zip(placed) {
             let Some(placed) = placed else {
                 tracing::warn!(
                     recorder.address = &*self.at,
@@ -198,7 +198,9 @@ impl WorkerSession {
                 continue;
             };
             // What may lie inside is not left out: the catalog knows it or should.
-            if !placed.span.overlaps(range) && !placed.ambiguous {
+            let mut others = clock.readings(told);
+            others.retain(|other| *other != placed);
+            if !placed.span.overlaps(range) && others.is_empty() {
                 continue;
             }
             recordings.push(FoundRecording {
@@ -207,6 +209,7 @@ impl WorkerSession {
                 end: placed.end,
                 span: placed.span,
                 clock: placed.clock,
+                others,
                 stated_bytes: row.bytes,
                 source_type: row.kind,
                 source_locked: row.locked,

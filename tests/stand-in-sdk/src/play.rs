@@ -371,10 +371,11 @@ fn fires_in_transfer(kind: FaultKind) -> bool {
 
 fn feed(device: &DeviceRef, wanted: &Wanted) -> Result<Feed, u32> {
     let now = Timestamp::now();
-    let clock = device.clock();
+    let mut clock = device.clock();
     let stretches = match wanted {
         Wanted::Name(name) => {
             let recording = device.recording(name).ok_or(error::NOSPECFILE)?.1;
+            clock = device.clock_at(recording.start);
             let held = Held::new(recording, now).ok_or(error::NOSPECFILE)?;
             vec![Stretch::of_recording(held.whole(), held.start)]
         }

@@ -74,6 +74,9 @@ pub struct Device {
     pub zone: String,
     /// How many seconds its clock is ahead of UTC.
     pub clock_skew_s: i64,
+    /// When its clock was set, oldest first: what it recorded until then bears the time of then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clock_was: Vec<ClockWas>,
     /// False: the V50 family of functions answers 23.
     pub v50: bool,
     /// Whether V50 results carry the difference to UTC.
@@ -138,6 +141,7 @@ impl Default for Device {
             first_digital: 33,
             zone: "Z".to_string(),
             clock_skew_s: 0,
+            clock_was: Vec::new(),
             v50: true,
             v50_offsets: false,
             find_pending: 0,
@@ -150,6 +154,16 @@ impl Default for Device {
             hostile: None,
         }
     }
+}
+
+/// A time in which a recorder's clock was wrong in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockWas {
+    /// Its end, in true time.
+    pub until: Timestamp,
+    /// How many seconds the clock was ahead of UTC.
+    pub skew_s: i64,
 }
 
 /// One disk of a recorder.
@@ -371,6 +385,18 @@ impl Device {
     pub fn clock(&self) -> RecorderClock {
         RecorderClock::new(&self.zone, self.clock_skew_s)
             .expect("the zone was checked when the scenario was read")
+    }
+
+    /// Its clock as it was when something was recorded at this true time.
+    pub fn clock_at(&self, recorded: Timestamp) -> RecorderClock {
+        let was = self.clock_was.iter().find(|was| recorded < was.until);
+        was.map_or_else(
+            || self.clock(),
+            |was| {
+                RecorderClock::new(&self.zone, was.skew_s)
+                    .expect("the zone was checked when the scenario was read")
+            },
+        )
     }
 
     /// The channel of this number.

@@ -128,7 +128,6 @@ fn look(device: &DeviceRef, query: &Query) -> Result<Vec<Found>, u32> {
     if !device.has_channel(query.channel) {
         return Err(error::CHANNEL_ERROR);
     }
-    let clock = device.clock();
     let now = Timestamp::now();
     let recordings = device
         .channel(query.channel)
@@ -138,13 +137,13 @@ fn look(device: &DeviceRef, query: &Query) -> Result<Vec<Found>, u32> {
         .iter()
         .filter(|recording| query.wants(recording))
         .filter_map(|recording| Held::new(recording, now))
-        .filter(|held| query.overlaps(held, &clock))
+        .filter(|held| query.overlaps(held, &device.clock_at(held.start)))
         .collect();
     held.sort_by_key(|held| held.start);
     held.truncate(find::MAX_RECORDS);
     Ok((0..)
         .zip(held)
-        .map(|(index, held)| found(device, &clock, index, &held))
+        .map(|(index, held)| found(device, &device.clock_at(held.start), index, &held))
         .collect())
 }
 

@@ -29,6 +29,9 @@ export interface Recorder {
   serial: string | null;
   model: string | null;
   clock_offset_ms: number | null;
+  clock_drift_ms_per_day: number | null;
+  clock_zone: string | null;
+  clock_problem: string | null;
   created_at: UtcTime;
 }
 

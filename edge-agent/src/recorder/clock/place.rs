@@ -8,14 +8,16 @@
 //! 3. the order of the answer: where told times go back, the second showing has begun;
 //! 4. its neighbours: a channel records one thing at a time, so of two that look the same the other is the later one;
 //! 5. the question: what lies outside of it and fits into it belongs into it, since the rest was settled before.
+//!
+//! The catalog has the last word: what it does not know cannot lie where it has listed everything before.
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 use super::DeviceClock;
 use super::translate::Moment;
-use crate::model::inventory::RecorderClock;
-use crate::model::time::{RecorderTime, UtcRange, UtcTime};
+use crate::model::inventory::Placement;
+use crate::model::time::{UtcRange, UtcTime};
 
 /// How far recordings may overlap that follow each other, and how far the present may be off.
 const OVERLAP_MS: i64 = 60_000;
@@ -31,28 +33,13 @@ pub struct Told {
     pub difference_minutes: Option<(i32, i32)>,
 }
 
-/// A recording's times as told and in true time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
-    /// Start as told.
-    pub start: RecorderTime,
-    /// End as told.
-    pub end: RecorderTime,
-    /// True time.
-    pub span: UtcRange,
-    /// The recorder's clock at its start.
-    pub clock: RecorderClock,
-    /// Whether the told times alone did not decide it.
-    pub ambiguous: bool,
-}
-
 impl DeviceClock {
     /// Places the recordings of an answer, in the order told. None for times that make no sense (an end before the
     /// start that no repeated hour explains).
-    pub fn place(&self, told: &[Told], asked: UtcRange, now: UtcTime) -> Vec<Option<Placed>> {
+    pub fn place(&self, told: &[Told], asked: UtcRange, now: UtcTime) -> Vec<Option<Placement>> {
         let latest = now.plus_ms(OVERLAP_MS);
-        let readings: Vec<Vec<Placed>> = told.iter().map(|told| self.readings(told)).collect();
-        let mut placed: Vec<Option<Placed>> = Vec::with_capacity(told.len());
+        let readings: Vec<Vec<Placement>> = told.iter().map(|told| self.readings(told)).collect();
+        let mut placed: Vec<Option<Placement>> = Vec::with_capacity(told.len());
         let mut not_before = UtcTime::from_micros(i64::MIN);
         let mut before: Option<(DateTime, UtcTime)> = None;
         for (told, readings) in told.iter().zip(&readings) {
@@ -61,8 +48,9 @@ impl DeviceClock {
             {
                 not_before = not_before.max(from);
             }
-            let in_order = |one: &&Placed| one.span.from >= not_before;
-            let fits = |one: &&Placed| one.span.from <= latest && is_free(&placed, None, one.span);
+            let in_order = |one: &&Placement| one.span.from >= not_before;
+            let fits =
+                |one: &&Placement| one.span.from <= latest && is_free(&placed, None, one.span);
             let mut choice = readings.first();
             if readings.len() > 1 {
                 choice = readings
@@ -91,7 +79,7 @@ impl DeviceClock {
     }
 
     /// Everything that a recording's times may mean, the earliest first.
-    fn readings(&self, told: &Told) -> Vec<Placed> {
+    pub fn readings(&self, told: &Told) -> Vec<Placement> {
         let offset = |minutes: i32| Offset::from_seconds(minutes.checked_mul(60)?).ok();
         let (start, end) = match told.difference_minutes {
             None => (None, None),
@@ -103,29 +91,22 @@ impl DeviceClock {
         let ends = self.meanings(told.end, end);
         let place = |start: &Moment| {
             let end = ends.iter().find(|end| end.utc >= start.utc)?;
-            Some(Placed {
+            Some(Placement {
                 start: start.told,
                 end: end.told,
                 span: UtcRange::new(start.utc, end.utc)?,
                 clock: start.clock,
-                ambiguous: false,
             })
         };
-        let mut readings: Vec<Placed> = self
-            .meanings(told.start, start)
+        self.meanings(told.start, start)
             .iter()
             .filter_map(place)
-            .collect();
-        let ambiguous = readings.len() > 1;
-        for one in &mut readings {
-            one.ambiguous = ambiguous;
-        }
-        readings
+            .collect()
     }
 }
 
 /// Whether no other recording was placed there.
-fn is_free(placed: &[Option<Placed>], but: Option<usize>, span: UtcRange) -> bool {
+fn is_free(placed: &[Option<Placement>], but: Option<usize>, span: UtcRange) -> bool {
     let shared_ms = |other: UtcRange| span.to.min(other.to).ms_since(span.from.max(other.from));
     let others = placed.iter().enumerate().filter(|(n, _)| Some(*n) != but);
     others

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::clock::ClockStep;
+use crate::model::inventory::Placement;
 use crate::model::time::{RecorderTime, UtcRange};
 use crate::recorder::worker_protocol::{SummerTime, YearlyMoment};
 
@@ -230,7 +231,7 @@ fn a_told_difference_decides() {
 }
 
 /// Placed as of a day on which all of it was asked for.
-fn place(clock: &DeviceClock, told: &[Told]) -> Vec<Option<super::place::Placed>> {
+fn place(clock: &DeviceClock, told: &[Told]) -> Vec<Option<Placement>> {
     let all = UtcRange {
         from: utc("2026-01-01T00:00:00Z"),
         to: utc("2026-12-31T00:00:00Z"),
@@ -250,8 +251,8 @@ fn told(start: &str, end: &str) -> Told {
     }
 }
 
-fn starts(placed: &[Option<super::place::Placed>]) -> Vec<String> {
-    let start = |one: &Option<super::place::Placed>| one.unwrap().span.from.to_string();
+fn starts(placed: &[Option<Placement>]) -> Vec<String> {
+    let start = |one: &Option<Placement>| one.unwrap().span.from.to_string();
     placed.iter().map(start).collect()
 }
 
@@ -320,7 +321,7 @@ fn both_passes_are_told_apart_in_a_list_sorted_by_the_shown_time() {
     // Alone, and asked for within the second pass only.
     let placed = clock.place(&[hour("02:05:00", "02:15:00")], asked, now);
     assert_eq!(starts(&placed), ["2026-10-25T01:05:00Z"]);
-    assert!(placed[0].unwrap().start.second_pass && placed[0].unwrap().ambiguous);
+    assert!(placed[0].unwrap().start.second_pass);
 }
 
 /// A clock that has been read before, with the box's two clocks in step.

@@ -5,6 +5,7 @@ mod fetching;
 mod finding;
 mod live;
 mod logging_in;
+mod setting_the_clock;
 mod worker_in_trouble;
 
 use std::path::{Path, PathBuf};
@@ -100,22 +101,27 @@ impl Place {
     }
 
     fn start(&self, password: &str) -> Running {
-        self.start_knowing(password, Known::default())
+        self.start_with(password, Known::default(), ClockBook::default())
     }
 
     fn start_knowing(&self, password: &str, known: Known) -> Running {
+        self.start_with(password, known, ClockBook::default())
+    }
+
+    fn start_with(&self, password: &str, known: Known, book: ClockBook) -> Running {
         let shutdown = CancellationToken::new();
         let (handle, task) = SessionHandle::start(
             RecorderId::new(),
             self.account(password),
             known,
             self.config.clone(),
-            ClockBook::default(),
+            book.clone(),
             shutdown.clone(),
         );
         Running {
             handle,
             task,
+            book,
             shutdown,
         }
     }
@@ -149,6 +155,7 @@ impl Place {
 struct Running {
     handle: SessionHandle,
     task: JoinHandle<()>,
+    book: ClockBook,
     shutdown: CancellationToken,
 }
 

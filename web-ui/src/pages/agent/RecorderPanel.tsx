@@ -8,7 +8,7 @@ import { Note, ProblemNote } from "../../components/Note";
 import { Panel } from "../../components/Page";
 import { RecorderStateView } from "../../components/State";
 import { Ago } from "../../components/Time";
-import { clockOffsetText } from "../../words";
+import { clockDriftText, clockOffsetText, sentence } from "../../words";
 import { CameraTable } from "./CameraTable";
 import { RecorderForm, TestResult } from "./RecorderForm";
 import { useDeleteRecorder, useTestRecorder } from "./recorders";
@@ -50,7 +50,12 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
             {recorder.address}:{recorder.port}
           </span>
           {recorder.model && <span>{recorder.model}</span>}
-          {recorder.clock_offset_ms !== null && <span>Clock {clockOffsetText(recorder.clock_offset_ms)}</span>}
+          {recorder.clock_offset_ms !== null && (
+            <span title={recorder.clock_zone ?? undefined}>
+              Clock {clockOffsetText(recorder.clock_offset_ms)}
+              {recorder.clock_drift_ms_per_day !== null && `, ${clockDriftText(recorder.clock_drift_ms_per_day)}`}
+            </span>
+          )}
           {recorder.last_checked_at && (
             <span>
               Asked <Ago at={recorder.last_checked_at} />
@@ -62,6 +67,11 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
             <Note tone={recorder.state === "error" ? "bad" : "warn"}>
               {recorder.state_reason ?? "The recorder does not answer. Check its power, network and address."}
             </Note>
+          </div>
+        )}
+        {recorder.clock_problem && (
+          <div className="px-3 pb-3">
+            <Note tone="warn">{sentence(recorder.clock_problem)} Its footage is shown at true times all the same.</Note>
           </div>
         )}
         <CameraTable cameras={cameras} onTest={() => setOpen("test")} />
