@@ -374,9 +374,18 @@ export interface components {
                 address: string;
                 /**
                  * Format: int64
-                 * @description Recorder's clock less true time, as measured at the last login.
+                 * @description What its clock gains in a day (negative: loses), once it was watched for long enough.
+                 */
+                clock_drift_ms_per_day?: number | null;
+                /**
+                 * Format: int64
+                 * @description Recorder's clock less true time, as measured last.
                  */
                 clock_offset_ms?: number | null;
+                /** @description What is wrong with its clock and what to do, in words; null while it is good enough. */
+                clock_problem?: string | null;
+                /** @description Its zone as a POSIX text (`<std>-01:00<dst>-02:00,M3.5.0/02:00,M10.5.0/03:00`). */
+                clock_zone?: string | null;
                 /** @description When it was added. */
                 created_at: components["schemas"]["UtcTime"];
                 /** @description How it is talked to. */
@@ -541,9 +550,18 @@ export interface components {
             address: string;
             /**
              * Format: int64
-             * @description Recorder's clock less true time, as measured at the last login.
+             * @description What its clock gains in a day (negative: loses), once it was watched for long enough.
+             */
+            clock_drift_ms_per_day?: number | null;
+            /**
+             * Format: int64
+             * @description Recorder's clock less true time, as measured last.
              */
             clock_offset_ms?: number | null;
+            /** @description What is wrong with its clock and what to do, in words; null while it is good enough. */
+            clock_problem?: string | null;
+            /** @description Its zone as a POSIX text (`<std>-01:00<dst>-02:00,M3.5.0/02:00,M10.5.0/03:00`). */
+            clock_zone?: string | null;
             /** @description When it was added. */
             created_at: components["schemas"]["UtcTime"];
             /** @description How it is talked to. */

@@ -72,9 +72,11 @@ fn the_first_version_becomes_what_a_new_catalog_is() {
     };
     assert_eq!(totals(&upgraded), (1, 6, 6));
     let row: (i64, String, i64) = upgraded
-        .query_row("select source_nth, stem, locked from recording", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(
+            "select source_nth, stem, locked from recording",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
         .unwrap();
     assert_eq!(row, (1, "stem".to_owned(), 1));
     upgraded
