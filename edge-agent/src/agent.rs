@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use base::clock::Clock;
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,6 +17,7 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::evict::Evictor;
 use crate::footage::staging;
+use crate::governor::Governor;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
 use crate::live::{self, LiveHub};
@@ -76,6 +76,8 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let sdk = Arc::new(sdk);
     let sessions = Sessions::new(catalog.clone(), secrets.clone(), sdk.clone());
     let (sdk_problem, sdk_problem_rx) = watch::channel(None);
+    // One budget for each recorder, shared by all who want streams of it.
+    let governor = Governor::new(config.download.governed(), catalog.clock().clone());
     // Room is made before anything is fetched.
     let evictor = Evictor::new(catalog.clone(), volumes.clone(), config.retention.clone());
     let pipeline = Pipeline::new(pipeline::Parts {
@@ -86,14 +88,14 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         media: config.media.clone(),
         discovery: config.discovery.clone(),
         download: config.download.clone(),
-        zone: TimeZone::system(),
+        governor: governor.clone(),
     });
     // Begun by the first viewer of a camera, shared by all.
     let live = LiveHub::new(
         config.live.clone(),
         config.media.clone(),
         catalog.clock().clone(),
-        open_live(sessions.clone()),
+        open_live(sessions.clone(), governor.clone()),
     );
     // Every word with the relay, once there is one.
     let (uplink, uplink_handle) = Uplink::new(uplink::Parts {
@@ -113,6 +115,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         sessions: sessions.clone(),
         pipeline: pipeline.clone(),
         live: live.clone(),
+        governor,
         membership: uplink_handle.membership(),
         uplink: uplink_handle,
         sdk_problem: sdk_problem_rx,
@@ -215,13 +218,15 @@ fn viewers_of(live: LiveHub) -> Viewers {
     })
 }
 
-/// A recorder's main stream as live view asks for it.
-pub fn open_live(sessions: Sessions) -> live::Open {
+/// A recorder's main stream as live view asks for it: with a place, for which lower work gives way.
+pub fn open_live(sessions: Sessions, governor: Governor) -> live::Open {
     Arc::new(move |target| {
-        let sessions = sessions.clone();
+        let (sessions, governor) = (sessions.clone(), governor.clone());
         Box::pin(async move {
+            // First: a recorder that is away makes nobody give way.
             let session = sessions.session(target.recorder).await?;
-            session.live(target.channel, StreamKind::Main).await
+            let open = || session.live(target.channel, StreamKind::Main);
+            governor.live(target.recorder, open).await
         })
     })
 }

@@ -19,6 +19,7 @@ use wire::ids::RecordingId;
 
 use self::journal::{Journal, Part};
 use self::slices::{Slice, Wanted};
+use crate::governor::Way;
 use crate::model::staged::Parts;
 use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
 
@@ -61,6 +62,9 @@ pub enum DownloadError {
     /// The recorder or the way to it.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// Its place at the recorder was wanted for people, or its time of day is over. What came whole is kept.
+    #[error("the download gave its place at the recorder back")]
+    GaveWay,
     /// The disk of this box.
     #[error("cannot write {path}: {source}")]
     Local {
@@ -77,12 +81,14 @@ fn local(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
 }
 
 /// Fetches what is still missing of a recording. `fetch` fetches one part to its end (the port's `download`), `note`
-/// is told the bytes received so far, at most once a second.
+/// is told the bytes received so far, at most once a second. `way` says when its place is to be given back: that is done
+/// between two parts, or in the middle of one that would take too long.
 pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
     order: &DownloadOrder,
     manner: Manner,
     fetch: impl Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
     note: impl Fn(u64),
+    way: &Way,
     cancel: &CancellationToken,
 ) -> Result<Parts, DownloadError> {
     let slices = slices::cut(&order.wanted, manner.slice, order.whole);
@@ -94,6 +100,9 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
         if journal.parts()[n].is_some() {
             continue;
         }
+        if way.asked().is_some() {
+            return Err(DownloadError::GaveWay);
+        }
         let before: u64 = journal
             .parts()
             .iter()
@@ -101,10 +110,13 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
             .map(|p| p.digests.bytes)
             .sum();
         let path = journal.path(n);
-        let digests = part(order, slice, &path, manner, &fetch, cancel, &|bytes| {
-            note(before + bytes);
-        })
-        .await?;
+        let means = Means {
+            manner,
+            fetch: &fetch,
+            way,
+            cancel,
+        };
+        let digests = part(order, slice, &path, means, |bytes| note(before + bytes)).await?;
         journal = blocking(&path, move || {
             journal.note(Part { part: n, digests })?;
             Ok(journal)
@@ -133,18 +145,29 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
     Ok(parts)
 }
 
+/// How a part is fetched.
+struct Means<'a, Fetch> {
+    manner: Manner,
+    fetch: &'a Fetch,
+    way: &'a Way,
+    cancel: &'a CancellationToken,
+}
+
 /// Fetches one part and hashes it as it comes.
-async fn part<F: Future<Output = Result<u64, RecorderError>>>(
+async fn part<Fetch, F>(
     order: &DownloadOrder,
     slice: &Slice,
     path: &Path,
-    manner: Manner,
-    fetch: &impl Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
-    cancel: &CancellationToken,
-    note: &impl Fn(u64),
-) -> Result<Digests, DownloadError> {
+    means: Means<'_, Fetch>,
+    note: impl Fn(u64),
+) -> Result<Digests, DownloadError>
+where
+    Fetch: Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
+    F: Future<Output = Result<u64, RecorderError>>,
+{
+    let Means { manner, way, .. } = means;
     let cancelled = || RecorderError::new(FailureKind::Cancelled, "the download was stopped");
-    if cancel.is_cancelled() {
+    if means.cancel.is_cancelled() {
         return Err(cancelled().into());
     }
     // A file of before would be hashed as if it were new.
@@ -158,39 +181,57 @@ async fn part<F: Future<Output = Result<u64, RecorderError>>>(
     };
     let (progress, received) = watch::channel(PartProgress::default());
     // A child, so that a stalled part can be stopped without stopping the order.
-    let stop = cancel.child_token();
-    let fetching = fetch(request, progress, stop.clone());
+    let stop = means.cancel.child_token();
+    let fetching = (means.fetch)(request, progress, stop.clone());
     let mut fetching = std::pin::pin!(fetching);
-    let mut last = (0, Instant::now());
+    let began = Instant::now();
+    let (mut last, mut give_by) = ((0, began), None);
     let outcome = loop {
         let wake = Instant::now() + NOTE_PAUSE;
         tokio::select! {
             outcome = &mut fetching => break outcome,
-            () = tokio::time::sleep_until(wake) => {}
+            by = way.changed(give_by) => give_by = Some(by),
+            () = tokio::time::sleep_until(give_by.map_or(wake, |by| wake.min(by))) => {}
         }
-        let bytes = received.borrow().received_bytes;
+        let PartProgress {
+            received_bytes: bytes,
+            percent,
+        } = *received.borrow();
         if bytes != last.0 {
             last = (bytes, Instant::now());
             note(bytes);
-        } else if last.1.elapsed() > manner.stall {
-            stop.cancel();
-            let letting_go = tokio::time::timeout(LET_GO, &mut fetching).await;
-            if letting_go.is_err() {
-                tracing::warn!(
-                    recording.id = %order.recording,
-                    "The recorder's side does not let go of a part that was stopped"
-                );
-            }
-            break Err(RecorderError::new(
-                FailureKind::Network,
-                format!(
-                    "{} sent nothing for {} s in the middle of {}",
-                    order.recorder_name,
-                    manner.stall.as_secs(),
-                    order.wanted.source_name
-                ),
-            ));
         }
+        let stalled = last.1.elapsed() > manner.stall;
+        let gives_way = give_by.is_some_and(|by| {
+            let left = by.saturating_duration_since(Instant::now());
+            !ends_within(left, began.elapsed(), percent)
+        });
+        if !stalled && !gives_way {
+            continue;
+        }
+        stop.cancel();
+        match tokio::time::timeout(LET_GO, &mut fetching).await {
+            // It came whole in the last moment.
+            Ok(Ok(bytes)) => break Ok(bytes),
+            Ok(Err(error)) if error.kind != FailureKind::Cancelled => break Err(error),
+            Ok(Err(_)) => {}
+            Err(_) => tracing::warn!(
+                recording.id = %order.recording,
+                "The recorder's side does not let go of a part that was stopped"
+            ),
+        }
+        if gives_way {
+            return Err(DownloadError::GaveWay);
+        }
+        break Err(RecorderError::new(
+            FailureKind::Network,
+            format!(
+                "{} sent nothing for {} s in the middle of {}",
+                order.recorder_name,
+                manner.stall.as_secs(),
+                order.wanted.source_name
+            ),
+        ));
     };
     let told = outcome?;
     let digests = blocking(path, move || tail.finish()).await?;
@@ -205,6 +246,12 @@ async fn part<F: Future<Output = Result<u64, RecorderError>>>(
         .into());
     }
     Ok(digests)
+}
+
+/// Whether a part that has come so far comes to its end in the time that is left, going on as it went.
+fn ends_within(left: Duration, elapsed: Duration, percent: u8) -> bool {
+    let percent = u32::from(percent.min(100));
+    !left.is_zero() && percent > 0 && elapsed * (100 - percent) / percent <= left
 }
 
 async fn blocking<T: Send + 'static>(
@@ -275,9 +322,9 @@ mod tests {
             }
             Ok(bytes)
         };
-        let error = download(&order, MANNER, fetch, |_| {}, &cancel).await;
+        let error = download(&order, MANNER, fetch, |_| {}, &Way::default(), &cancel).await;
         assert!(matches!(error, Err(DownloadError::Recorder(_))));
-        let parts = download(&order, MANNER, fetch, |_| {}, &cancel)
+        let parts = download(&order, MANNER, fetch, |_| {}, &Way::default(), &cancel)
             .await
             .unwrap();
         assert_eq!(*asked.borrow(), ["000.ps", "001.ps", "001.ps", "002.ps"]);
@@ -313,7 +360,15 @@ mod tests {
             Ok(write(&request, b"half and half"))
         };
         let note = |bytes| told.borrow_mut().push(bytes);
-        let parts = download(&order, MANNER, fetch, note, &CancellationToken::new()).await;
+        let parts = download(
+            &order,
+            MANNER,
+            fetch,
+            note,
+            &Way::default(),
+            &CancellationToken::new(),
+        )
+        .await;
         assert!(parts.unwrap().by_name);
         assert_eq!(*told.borrow(), [4, 13]);
     }
@@ -331,9 +386,16 @@ mod tests {
             stop.cancelled().await;
             Err(RecorderError::new(FailureKind::Cancelled, "stopped"))
         };
-        let error = download(&order, manner, fetch, |_| {}, &CancellationToken::new())
-            .await
-            .unwrap_err();
+        let error = download(
+            &order,
+            manner,
+            fetch,
+            |_| {},
+            &Way::default(),
+            &CancellationToken::new(),
+        )
+        .await
+        .unwrap_err();
         assert!(!is_cancelled(&error));
         assert!(
             error.to_string().starts_with("Hall sent nothing"),
@@ -359,7 +421,7 @@ mod tests {
             }
             Ok(write(&request, b"whole"))
         };
-        let error = download(&order, MANNER, fetch, |_| {}, &cancel)
+        let error = download(&order, MANNER, fetch, |_| {}, &Way::default(), &cancel)
             .await
             .unwrap_err();
         assert!(is_cancelled(&error));
@@ -368,11 +430,78 @@ mod tests {
         assert!(journal.parts()[0].is_some() && journal.parts()[1].is_none());
     }
 
+    #[test]
+    fn a_part_that_is_nearly_there_is_worth_waiting_for() {
+        let s = Duration::from_secs;
+        assert!(ends_within(s(2), s(9), 90));
+        assert!(!ends_within(s(2), s(30), 90));
+        assert!(!ends_within(s(20), s(1), 0), "nothing is known of it");
+        assert!(!ends_within(s(0), s(1), 100));
+    }
+
+    /// Gives its place back: in the first part, the second, or between them.
+    #[tokio::test]
+    async fn giving_way_keeps_what_is_whole_and_the_rest_is_fetched_later() {
+        for (grace, percent, whole) in [(20, 90, 2), (20, 0, 1), (0, 99, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let order = order(dir.path(), 30);
+            let (way, asked) = (Way::default(), RefCell::new(0));
+            let (way_of, asked_of) = (&way, &asked);
+            let fetch = |request: PartRequest,
+                         progress: watch::Sender<PartProgress>,
+                         stop: CancellationToken| async move {
+                *asked_of.borrow_mut() += 1;
+                let bytes = write(&request, b"a part");
+                if request.path.ends_with("001.ps") {
+                    progress.send_replace(PartProgress {
+                        received_bytes: 3,
+                        percent,
+                    });
+                    way_of.give_by(Instant::now() + Duration::from_secs(grace));
+                    tokio::select! {
+                        () = stop.cancelled() => {
+                            return Err(RecorderError::new(FailureKind::Cancelled, "stopped"));
+                        }
+                        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+                    }
+                }
+                Ok(bytes)
+            };
+            let cancel = CancellationToken::new();
+            let error = download(&order, MANNER, fetch, |_| {}, &way, &cancel).await;
+            assert!(matches!(error, Err(DownloadError::GaveWay)), "{error:?}");
+            let slices = slices::cut(&order.wanted, MANNER.slice, false);
+            let kept = Journal::open(dir.path(), &slices).unwrap();
+            assert_eq!(
+                kept.parts().iter().flatten().count(),
+                whole,
+                "{grace} s at {percent} %"
+            );
+            // On a way that is free again only what is missing is asked for.
+            *asked.borrow_mut() = 0;
+            let again = |request: PartRequest, _, _| async move {
+                *asked_of.borrow_mut() += 1;
+                Ok(write(&request, b"a part"))
+            };
+            let parts = download(&order, MANNER, again, |_| {}, &Way::default(), &cancel).await;
+            assert_eq!(parts.unwrap().paths.len(), 3);
+            assert_eq!(*asked.borrow(), 3 - whole);
+        }
+    }
+
     #[tokio::test]
     async fn a_missing_disk_is_not_the_recorders_fault() {
         let order = order(Path::new("/nonexistent/staging"), 5);
         let fetch = |_, _, _| async { unreachable!("nothing is fetched without a folder") };
-        let error = download(&order, MANNER, fetch, |_| {}, &CancellationToken::new()).await;
+        let error = download(
+            &order,
+            MANNER,
+            fetch,
+            |_| {},
+            &Way::default(),
+            &CancellationToken::new(),
+        )
+        .await;
         assert!(matches!(error, Err(DownloadError::Local { .. })));
     }
 }

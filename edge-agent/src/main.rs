@@ -9,6 +9,7 @@ mod discover;
 mod download;
 mod evict;
 mod footage;
+mod governor;
 mod host;
 mod live;
 mod media;

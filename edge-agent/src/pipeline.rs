@@ -26,6 +26,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::ids::{CameraId, RecorderId, RecordingId, SyncJobId};
 use wire::resource::{RecordingStatus, SyncJob, SyncJobState};
@@ -35,10 +36,12 @@ use self::order::{Effect, Ended};
 use crate::catalog::recordings::{PendingRecording, RecordingFilter};
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
 use crate::footage::volume::{Reservation, Volumes};
+use crate::governor::window::DayWindow;
+use crate::governor::{self, Governor, Way};
 use crate::media::MediaConfig;
 use crate::model::inventory::Inventory;
 use crate::model::time::{UtcRange, UtcTime};
-use crate::plan::{self, Candidate, DayWindow, Limits, Running};
+use crate::plan::{self, BACKGROUND, Candidate, Limits, Running, Standing};
 use crate::recorder::driver::{PartProgress, PartRequest, RecorderError};
 
 /// Rows of each recorder that a plan looks at: more than can be begun before it looks again.
@@ -51,6 +54,8 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 /// Recordings that are remuxed and verified at once: it is the disk that bounds it.
 const REMUXES: usize = 2;
+/// Time to come to the end of its part for a download that gives its place of the total to a person's.
+const GIVE_WAY: Duration = Duration::from_secs(10);
 /// How long work after the download may go on once the agent is to stop.
 const LAST_WORK: Duration = Duration::from_secs(8);
 
@@ -86,16 +91,22 @@ impl DiscoveryConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DownloadConfig {
-    /// Downloads at once from one recorder. Default 1; small NVRs bear 2 or 3 beside their own viewers.
+    /// Downloads at once from one recorder, if it bears them: how many streams it gives is learnt. Default 2; small NVRs
+    /// bear 2 or 3 beside their own viewers.
     pub per_recorder: usize,
     /// Recordings at once in all. Default 4.
     pub total: usize,
     /// Seconds of footage fetched in one part; shorter recordings come in one. Default 600.
     pub slice_s: u32,
-    /// Bandwidth taken from one recorder, in kbit/s. Default: as much as it gives.
+    /// Bandwidth taken from one recorder by all downloads together, in kbit/s. Default: as much as it gives.
     pub limit_kbps: Option<u32>,
-    /// Time of day in which what nobody asked for is fetched, in the zone of this box: `"22:00-06:00"`. Default: always.
+    /// The same for downloads that nobody asked for. Default: as `limit_kbps`.
+    pub background_limit_kbps: Option<u32>,
+    /// Time of day in which what nobody asked for is fetched: `"22:00-06:00"`. Default: always.
     pub window: Option<DayWindow>,
+    /// The zone that the time of day is meant in: `"Europe/Berlin"`. Default: the zone of this box.
+    #[serde(deserialize_with = "zone_of_name")]
+    pub zone: Option<TimeZone>,
     /// Seconds without a new byte after which a download is given up and tried again. Default 45.
     pub stall_s: u32,
     /// Seconds after the first failed attempt at a recording until the next; doubles with each. Default 30.
@@ -104,7 +115,36 @@ pub struct DownloadConfig {
     pub retry_max_s: u32,
 }
 
+/// A zone by its name in the tz database.
+fn zone_of_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<TimeZone>, D::Error> {
+    let name = String::deserialize(d)?;
+    TimeZone::get(&name).map(Some).map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{name:?} is not a time zone like \"Europe/Berlin\""
+        ))
+    })
+}
+
 impl DownloadConfig {
+    /// What the governor goes by.
+    pub fn governed(&self) -> governor::Settings {
+        governor::Settings {
+            downloads_max: self.per_recorder,
+            window: self.window,
+            zone: self.zone.clone().unwrap_or_else(TimeZone::system),
+        }
+    }
+
+    /// Bandwidth of one download in kbit/s: its share of what is set, so that all together stay below it.
+    fn share_kbps(&self, priority: i64) -> Option<u32> {
+        let places = self.per_recorder.max(1) as u32;
+        let background = self
+            .background_limit_kbps
+            .filter(|_| priority <= BACKGROUND);
+        let all = self.limit_kbps.into_iter().chain(background).min()?;
+        Some((all / places).max(1))
+    }
+
     fn pauses(&self) -> plan::Pauses {
         let seconds = |s: u32| Duration::from_secs(s.max(1).into());
         plan::Pauses {
@@ -117,11 +157,13 @@ impl DownloadConfig {
 impl Default for DownloadConfig {
     fn default() -> Self {
         Self {
-            per_recorder: 1,
+            per_recorder: 2,
             total: 4,
             slice_s: 600,
             limit_kbps: None,
+            background_limit_kbps: None,
             window: None,
+            zone: None,
             stall_s: 45,
             retry_first_s: 30,
             retry_max_s: 3_600,
@@ -173,8 +215,8 @@ pub struct Parts {
     pub discovery: DiscoveryConfig,
     /// `[download]`.
     pub download: DownloadConfig,
-    /// Zone of this box, for the time window.
-    pub zone: TimeZone,
+    /// Who may use a recorder when.
+    pub governor: Governor,
 }
 
 /// What the pipeline does now.
@@ -336,6 +378,7 @@ impl Pipeline {
                 Some(ended) = work.tasks.join_next() => work.ended(ended),
                 Some(id) = has_received.recv() => work.received(id),
                 () = self.0.plan.notified() => {}
+                () = self.0.parts.governor.changed() => {}
                 () = tokio::time::sleep(wake) => {}
             }
         }
@@ -391,25 +434,6 @@ impl Pipeline {
             .lock()
             .expect("nothing panics while holding the progress")
     }
-
-    /// Whether the background may download now; if not, when it may.
-    fn background(&self, now: UtcTime) -> Result<(), UtcTime> {
-        let Some(window) = self.0.parts.download.window else {
-            return Ok(());
-        };
-        let local = now.timestamp().to_zoned(self.0.parts.zone.clone());
-        if window.is_open(local.time()) {
-            return Ok(());
-        }
-        let opens = |date: jiff::civil::Date| {
-            date.to_datetime(window.opens_at())
-                .to_zoned(self.0.parts.zone.clone())
-                .map(|zoned| UtcTime::from(zoned.timestamp()))
-        };
-        let today = opens(local.date()).ok().filter(|at| *at > now);
-        let next = today.or_else(|| opens(local.date().tomorrow().ok()?).ok());
-        Err(next.unwrap_or(now.plus_s(60)))
-    }
 }
 
 async fn named(
@@ -421,11 +445,19 @@ async fn named(
     })
 }
 
+/// An order under way.
+struct UnderWay {
+    recorder: RecorderId,
+    /// As the planner sees it.
+    running: Running,
+    way: Way,
+}
+
 /// Orders under way and what was learnt of recorders.
 struct Work {
     pipeline: Pipeline,
     tasks: JoinSet<Ended>,
-    running: HashMap<RecordingId, Running>,
+    running: HashMap<RecordingId, UnderWay>,
     holds: Holds,
     /// To be asked for as a whole next time: their slices did not meet.
     whole: HashSet<RecordingId>,
@@ -447,6 +479,7 @@ impl Work {
         }
         if self.pipeline.0.forgive.swap(false, Ordering::SeqCst) {
             self.holds = Holds::default();
+            self.pipeline.0.parts.governor.forget();
         }
         let rows = match self.pipeline.catalog().to_fetch(now, LOOKAHEAD).await {
             Ok(rows) => rows,
@@ -458,15 +491,43 @@ impl Work {
         };
         self.trouble = None;
         let config = &self.pipeline.0.parts.download;
+        let governor = &self.pipeline.0.parts.governor;
+        for row in &rows {
+            // A person asks for what is being fetched in the background.
+            if let Some(under_way) = self.running.get_mut(&row.id)
+                && row.priority > under_way.running.priority
+            {
+                under_way.running.priority = row.priority;
+                governor.promote(under_way.recorder, &under_way.way);
+            }
+        }
+        let concerned = rows
+            .iter()
+            .map(|row| row.recorder)
+            .chain(self.running.values().map(|under_way| under_way.recorder));
         let limits = Limits {
             total: config.total,
             per_recorder: config.per_recorder,
-            recorders: self.holds.standings(now, config.per_recorder),
-            background: self.pipeline.background(now),
+            recorders: concerned
+                .map(|recorder| (recorder, self.standing(recorder, now)))
+                .collect(),
+            background: governor.window(),
         };
         let candidates: Vec<Candidate> = rows.iter().map(candidate).collect();
-        let running: Vec<Running> = self.running.values().copied().collect();
+        let running: Vec<Running> = self
+            .running
+            .values()
+            .map(|under_way| Running {
+                gives_way: under_way.way.asked().is_some(),
+                ..under_way.running
+            })
+            .collect();
         let plan = plan::plan(&candidates, &running, &limits, now);
+        for id in plan.give_way {
+            if let Some(under_way) = self.running.get(&id) {
+                under_way.way.give_by(Instant::now() + GIVE_WAY);
+            }
+        }
         for id in plan.orders {
             if let Some(row) = rows.iter().find(|row| row.id == id) {
                 self.begin(row.clone(), received.clone());
@@ -478,28 +539,46 @@ impl Work {
         Ok(PLAN_PAUSE.min(Duration::from_millis(until_ms.unsigned_abs())))
     }
 
+    /// What a recorder bears now.
+    fn standing(&self, recorder: RecorderId, now: UtcTime) -> Standing {
+        let places = self.pipeline.0.parts.governor.places(recorder);
+        let free = Standing {
+            asked: places.asked,
+            background: places.background,
+            again_at: places.again_at,
+        };
+        self.holds.standing(recorder, free, now)
+    }
+
     fn begin(&mut self, row: PendingRecording, received: mpsc::UnboundedSender<RecordingId>) {
-        self.running.insert(
-            row.id,
-            Running {
-                recording: row.id,
-                recorder: Some(row.recorder),
-            },
-        );
+        let way = Way::default();
+        let running = Running {
+            recording: row.id,
+            recorder: Some(row.recorder),
+            priority: row.priority,
+            gives_way: false,
+        };
+        let under_way = UnderWay {
+            recorder: row.recorder,
+            running,
+            way: way.clone(),
+        };
+        self.running.insert(row.id, under_way);
         let whole = self.whole.contains(&row.id);
         self.tasks.spawn(order::carry_out(
             self.pipeline.clone(),
             row,
             whole,
             received,
+            way,
             self.stop.clone(),
         ));
     }
 
     /// The recorder has given all of it; only this box works on it now.
     fn received(&mut self, id: RecordingId) {
-        if let Some(running) = self.running.get_mut(&id) {
-            running.recorder = None;
+        if let Some(under_way) = self.running.get_mut(&id) {
+            under_way.running.recorder = None;
         }
     }
 

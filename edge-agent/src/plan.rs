@@ -6,12 +6,12 @@
 //! 2. Then the oldest first: recorders overwrite the oldest, so it is what would be lost by waiting.
 //!
 //! One recorder never takes the places of another: each has its own limit below the limit in all. People's requests
-//! ignore the time window of the background, and nothing else. Nothing is remembered here: run again, it decides again.
+//! ignore the time window of the background and what it occupies: it gives way, here where the limit in all is
+//! reached, at its recorder by the governor. Nothing is remembered here: run again, it decides again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::civil::Time;
 use wire::ids::{RecorderId, RecordingId};
 
 use crate::model::time::UtcTime;
@@ -52,13 +52,19 @@ pub struct Running {
     pub recording: RecordingId,
     /// From where; None once it has been received and only this box works on it.
     pub recorder: Option<RecorderId>,
+    /// Its priority now.
+    pub priority: i64,
+    /// It has been told to give its place back.
+    pub gives_way: bool,
 }
 
-/// What a recorder bears now.
+/// What a recorder bears now, as the governor and its failures have it. 0 while it cannot be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Downloads at once: 0 while it refuses or cannot be reached.
-    pub at_once: usize,
+    /// Downloads that people asked for, at once; the background does not count, it gives way.
+    pub asked: usize,
+    /// Downloads of all kinds that there may be at once when one of the background is begun.
+    pub background: usize,
     /// When that is looked at again.
     pub again_at: Option<UtcTime>,
 }
@@ -81,8 +87,24 @@ pub struct Limits {
 pub struct Plan {
     /// To begin now, in this order.
     pub orders: Vec<RecordingId>,
+    /// Downloads of the background that are to give way, since a person's waits for a place of the total.
+    pub give_way: Vec<RecordingId>,
     /// When to plan again if nothing happens before; None: when something changes.
     pub again_at: Option<UtcTime>,
+}
+
+/// Downloads of one recorder.
+#[derive(Debug, Default, Clone, Copy)]
+struct Busy {
+    asked: usize,
+    all: usize,
+}
+
+impl Busy {
+    fn count(&mut self, priority: i64) {
+        self.all += 1;
+        self.asked += usize::from(priority > BACKGROUND);
+    }
 }
 
 /// Decides.
@@ -90,11 +112,21 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
     let mut ordered: Vec<&Candidate> = candidates.iter().collect();
     ordered.sort_by_key(|c| (std::cmp::Reverse(c.priority), c.start, c.recording));
 
-    let mut busy: BTreeMap<RecorderId, usize> = BTreeMap::new();
-    for recorder in running.iter().filter_map(|download| download.recorder) {
-        *busy.entry(recorder).or_default() += 1;
+    let mut busy: BTreeMap<RecorderId, Busy> = BTreeMap::new();
+    for download in running {
+        if let Some(recorder) = download.recorder {
+            busy.entry(recorder).or_default().count(download.priority);
+        }
     }
     let mut free = limits.total.saturating_sub(running.len());
+    let mut coming = running.iter().filter(|download| download.gives_way).count();
+    let mut could_go: Vec<RecordingId> = running
+        .iter()
+        .filter(|download| download.recorder.is_some() && !download.gives_way)
+        .filter(|download| download.priority <= BACKGROUND)
+        .map(|download| download.recording)
+        .collect();
+    could_go.sort();
     let mut plan = Plan::default();
     for candidate in ordered {
         if running.iter().any(|r| r.recording == candidate.recording) {
@@ -119,19 +151,32 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
             wait(Some(opens));
             continue;
         }
-        let at_once = standing.map_or(limits.per_recorder, |s| s.at_once);
+        let is_asked = candidate.priority > BACKGROUND;
         let busy = busy.entry(candidate.recorder).or_default();
-        if *busy >= at_once {
+        let (taken, places) = match (is_asked, standing) {
+            (true, standing) => (
+                busy.asked,
+                standing.map_or(limits.per_recorder, |s| s.asked),
+            ),
+            (false, standing) => (
+                busy.all,
+                standing.map_or(limits.per_recorder, |s| s.background),
+            ),
+        };
+        if taken >= places {
             // A running download that ends wakes the planner; a recorder that is held back does not.
             wait(standing.and_then(|s| s.again_at));
             continue;
         }
-        if free == 0 {
-            continue;
+        if free > 0 {
+            free -= 1;
+            busy.count(candidate.priority);
+            plan.orders.push(candidate.recording);
+        } else if is_asked && coming > 0 {
+            coming -= 1;
+        } else if is_asked {
+            plan.give_way.extend(could_go.pop());
         }
-        free -= 1;
-        *busy += 1;
-        plan.orders.push(candidate.recording);
     }
     plan
 }
@@ -146,58 +191,6 @@ pub fn pause_after(attempts: u32, pauses: Pauses) -> Option<Duration> {
         pauses.longest,
         attempts.saturating_sub(1),
     ))
-}
-
-/// A time of day in which the background may download: `22:00-06:00`. It may cross midnight; equal ends mean always.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DayWindow {
-    from: Time,
-    to: Time,
-}
-
-impl DayWindow {
-    /// Whether it is open at this time of day.
-    pub fn is_open(self, at: Time) -> bool {
-        if self.from == self.to {
-            true
-        } else if self.from < self.to {
-            (self.from..self.to).contains(&at)
-        } else {
-            at >= self.from || at < self.to
-        }
-    }
-
-    /// When it opens next, after this time of day.
-    pub fn opens_at(self) -> Time {
-        self.from
-    }
-}
-
-impl std::str::FromStr for DayWindow {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let time = |part: &str| {
-            (part.len() == 5)
-                .then(|| Time::strptime("%H:%M", part).ok())
-                .flatten()
-        };
-        text.split_once('-')
-            .and_then(|(from, to)| {
-                Some(Self {
-                    from: time(from)?,
-                    to: time(to)?,
-                })
-            })
-            .ok_or_else(|| format!("{text:?} is not a time window like \"22:00-06:00\""))
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for DayWindow {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
 }
 
 #[cfg(test)]
@@ -251,6 +244,8 @@ mod tests {
                 .map(|(n, r)| Running {
                     recording: recording(*n),
                     recorder: (*r > 0).then(|| recorder(*r)),
+                    priority: BACKGROUND,
+                    gives_way: false,
                 })
                 .collect();
             let got = plan(&candidates(rows), &running, limits, now);
@@ -280,6 +275,27 @@ mod tests {
         // Back-off is waited for, by the earliest.
         let later: &[Row] = &[(1, 1, 0, 1, 1_500), (2, 1, 0, 2, 1_200), (3, 1, 0, 3, 900)];
         check(later, &[], &limits(8, 1), &[3], Some(1_200));
+        // A person's request does not wait for the background, neither at its recorder nor for a place of the total.
+        check(asked, &[(1, 1)], &limits(8, 1), &[2], None);
+        let give_way =
+            |running: &[Running]| plan(&candidates(asked), running, &limits(1, 1), now).give_way;
+        let background = Running {
+            recording: recording(1),
+            recorder: Some(recorder(7)),
+            priority: BACKGROUND,
+            gives_way: false,
+        };
+        assert_eq!(give_way(&[background]), [recording(1)]);
+        let gives_way = Running {
+            gives_way: true,
+            ..background
+        };
+        assert_eq!(give_way(&[gives_way]), []);
+        let of_a_person = Running {
+            priority: 10,
+            ..background
+        };
+        assert_eq!(give_way(&[of_a_person]), []);
         // Outside the window only people's requests go.
         let mut closed = limits(8, 4);
         closed.background = Err(at(7_000));
@@ -289,7 +305,8 @@ mod tests {
         held.recorders.insert(
             recorder(1),
             Standing {
-                at_once: 0,
+                asked: 0,
+                background: 0,
                 again_at: Some(at(1_060)),
             },
         );
@@ -311,31 +328,11 @@ mod tests {
         assert!(pauses.iter().flatten().is_sorted());
     }
 
-    #[test]
-    fn windows_of_the_day() {
-        let check = |window: &str, open: &[&str], shut: &[&str]| {
-            let window: DayWindow = window.parse().unwrap();
-            let time = |text: &str| Time::strptime("%H:%M", text).unwrap();
-            assert!(open.iter().all(|t| window.is_open(time(t))), "{window:?}");
-            assert!(!shut.iter().any(|t| window.is_open(time(t))), "{window:?}");
-        };
-        check(
-            "22:00-06:00",
-            &["22:00", "23:59", "00:00", "05:59"],
-            &["06:00", "12:00", "21:59"],
-        );
-        check("01:00-05:30", &["01:00", "05:29"], &["00:59", "05:30"]);
-        check("00:00-00:00", &["00:00", "12:00"], &[]);
-        for bad in ["22-6", "22:00", "22:00-25:00", "1:00-2:00", ""] {
-            assert!(bad.parse::<DayWindow>().is_err(), "{bad}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_limit_is_ever_broken(
             rows in proptest::collection::vec((0u128..60, 0u128..4, -1i64..12, 0i64..50, 0i64..2_000), 0..40),
-            running in proptest::collection::btree_map(0u128..60, 0u128..4, 0..6),
+            running in proptest::collection::btree_map(0u128..60, (0u128..4, any::<bool>(), any::<bool>()), 0..6),
             total in 0usize..6, per_recorder in 0usize..4, closed: bool,
         ) {
             // A recording has one row, and its recorder is a property of it.
@@ -343,16 +340,20 @@ mod tests {
             let rows: Vec<_> = rows.into_iter().filter(|r| seen.insert(r.0)).collect();
             let candidates = candidates(&rows);
             let running: Vec<Running> = running.iter()
-                .map(|(n, r)| Running { recording: recording(*n), recorder: Some(recorder(*r)) }).collect();
+                .map(|(n, (r, asked, gives_way))| Running {
+                    recording: recording(*n),
+                    recorder: Some(recorder(*r)),
+                    priority: i64::from(*asked) * 10,
+                    gives_way: *gives_way,
+                }).collect();
             let mut limits = limits(total, per_recorder);
             if closed { limits.background = Err(at(9_000)); }
             let now = at(1_000);
             let got = plan(&candidates, &running, &limits, now);
 
             prop_assert!(got.orders.len() + running.len() <= total.max(running.len()));
-            let mut by_recorder: BTreeMap<RecorderId, usize> = BTreeMap::new();
-            for r in &running { *by_recorder.entry(r.recorder.unwrap()).or_default() += 1; }
-            let already = by_recorder.clone();
+            let mut busy: BTreeMap<RecorderId, Busy> = BTreeMap::new();
+            for r in &running { busy.entry(r.recorder.unwrap()).or_default().count(r.priority); }
             let mut ordered = std::collections::BTreeSet::new();
             for id in &got.orders {
                 let c = candidates.iter().find(|c| c.recording == *id).unwrap();
@@ -360,19 +361,33 @@ mod tests {
                 prop_assert!(running.iter().all(|r| r.recording != *id));
                 prop_assert!(c.not_before.is_none_or(|t| t <= now));
                 prop_assert!(!closed || c.priority > BACKGROUND);
-                *by_recorder.entry(c.recorder).or_default() += 1;
+                let busy = busy.entry(c.recorder).or_default();
+                busy.count(c.priority);
+                // People share the recorder's places among themselves, the background takes what is left of them.
+                let taken = if c.priority > BACKGROUND { busy.asked } else { busy.all };
+                prop_assert!(taken <= per_recorder);
             }
-            for (id, count) in &by_recorder {
-                prop_assert!(*count <= per_recorder.max(already.get(id).copied().unwrap_or(0)));
-            }
-            // Nobody who could go is left behind while there is room.
+            let has_place = |c: &Candidate| {
+                let busy = busy.get(&c.recorder).copied().unwrap_or_default();
+                (if c.priority > BACKGROUND { busy.asked } else { busy.all }) < per_recorder
+            };
+            // Nobody who could go is left behind while there is room, and no person without somebody who makes room.
             let room = total.saturating_sub(running.len() + got.orders.len());
-            let left = candidates.iter().any(|c| !got.orders.contains(&c.recording)
+            let left: Vec<&Candidate> = candidates.iter().filter(|c| !got.orders.contains(&c.recording)
                 && running.iter().all(|r| r.recording != c.recording)
                 && c.not_before.is_none_or(|t| t <= now)
                 && (!closed || c.priority > BACKGROUND)
-                && by_recorder.get(&c.recorder).copied().unwrap_or(0) < per_recorder);
-            prop_assert!(room == 0 || !left);
+                && has_place(c)).collect();
+            prop_assert!(room == 0 || left.is_empty());
+            let people_left = left.iter().filter(|c| c.priority > BACKGROUND).count();
+            let leaving = running.iter().filter(|r| r.gives_way).count() + got.give_way.len();
+            let could_go = running.iter().filter(|r| r.priority == BACKGROUND && !r.gives_way).count();
+            prop_assert!(leaving >= people_left.min(could_go));
+            prop_assert!(got.give_way.len() <= people_left);
+            for id in &got.give_way {
+                let goes = running.iter().find(|r| r.recording == *id).unwrap();
+                prop_assert!(goes.priority == BACKGROUND && !goes.gives_way);
+            }
             // The same question has the same answer.
             prop_assert_eq!(&got, &plan(&candidates, &running, &limits, now));
         }

@@ -26,6 +26,7 @@ mod health;
 mod live;
 mod media;
 mod openapi;
+mod places;
 mod playback;
 pub mod principal;
 mod range;
@@ -57,6 +58,7 @@ use wire::time::UtcTime;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
 use crate::footage::volume::Volumes;
+use crate::governor::Governor;
 use crate::live::LiveHub;
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
@@ -105,6 +107,8 @@ pub struct Parts {
     pub pipeline: Pipeline,
     /// Live streams.
     pub live: LiveHub,
+    /// Who may use a recorder when.
+    pub governor: Governor,
     /// Which organisation the appliance belongs to, as the uplink knows it.
     pub membership: watch::Receiver<Option<Membership>>,
     /// Joins and leaves organisations.

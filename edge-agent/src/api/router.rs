@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, events, health, live, media, openapi, playback, recorders,
+    App, access_log, cameras, events, health, live, media, openapi, places, playback, recorders,
     recordings, reports, request, session, setup, storage, sync, system, ui,
 };
 
@@ -40,6 +40,7 @@ fn v1() -> OpenApiRouter<App> {
         ))
         .routes(routes!(recorders::test))
         .routes(routes!(recorders::import))
+        .routes(routes!(places::places))
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::get, cameras::change))
         // Footage

@@ -11,7 +11,9 @@ use wire::resource::{Recorder, RecorderState};
 use super::Pipeline;
 use crate::catalog::CatalogError;
 use crate::discover::{Discovered, Question, discover, is_due};
+use crate::governor::budget::Class;
 use crate::model::time::UtcRange;
+use crate::recorder::driver::FailureKind;
 
 /// How often it is looked who is due.
 const LOOK: Duration = Duration::from_secs(10);
@@ -29,7 +31,8 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) -> Result<(), Ca
                     asked.insert(recorder);
                     let (pipeline, cancel) = (pipeline.clone(), cancel.clone());
                     asking.spawn(async move {
-                        let outcome = ask(&pipeline, recorder, &question, &cancel).await;
+                        let outcome =
+                            ask(&pipeline, recorder, &question, Class::Background, &cancel).await;
                         (recorder, outcome)
                     });
                 }
@@ -108,12 +111,24 @@ pub async fn ask(
     pipeline: &Pipeline,
     recorder: RecorderId,
     question: &Question,
+    class: Class,
     cancel: &CancellationToken,
 ) -> Result<Discovered, CatalogError> {
-    let recorders = &pipeline.0.parts.recorders;
+    let (recorders, governor) = (&pipeline.0.parts.recorders, &pipeline.0.parts.governor);
     let search = |channel, range| async move {
         recorders.reach(recorder).await?;
-        recorders.search(recorder, channel, range).await
+        match recorders.search(recorder, channel, range).await {
+            // A search takes no place of its own, but a recorder whose places are taken may refuse it all the same. A
+            // person's then has the background give way.
+            Err(error) if error.kind == FailureKind::Capacity && class > Class::Background => {
+                let search = || recorders.search(recorder, channel, range);
+                governor
+                    .begin(recorder, class, search)
+                    .await
+                    .map(|(inventory, _place)| inventory)
+            }
+            found => found,
+        }
     };
     discover(pipeline.catalog(), recorder, question, search, cancel).await
 }

@@ -1,5 +1,5 @@
-//! Which recorders are held back, how far and until when. Learnt from their refusals; forgotten by a success, and when
-//! a recorder's settings or state change.
+//! Which recorders are held back and until when, because they cannot be reached or do not let us in; forgotten by a
+//! success, and when a recorder's settings or state change. How much one that is there bears is the governor's business.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,20 +11,16 @@ use crate::model::time::UtcTime;
 use crate::plan::Standing;
 use crate::recorder::driver::{FailureKind, RecorderError};
 
-/// First pause after a recorder could not be reached or had nothing left.
+/// First pause after a recorder could not be reached.
 const FIRST: Duration = Duration::from_secs(10);
 /// Longest pause; a recorder that is back is noticed within it.
 const LONGEST: Duration = Duration::from_secs(300);
-/// How long fewer downloads at once are asked of a recorder that had no room for more.
-const MODEST: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Default)]
 struct Hold {
     failures: u32,
     /// Nothing before this.
     until: Option<UtcTime>,
-    /// One at a time until this.
-    modest_until: Option<UtcTime>,
 }
 
 /// The recorders that are held back.
@@ -43,9 +39,6 @@ impl Holds {
             | FailureKind::Unsupported => LONGEST,
             _ => Backoff::step(FIRST, LONGEST, hold.failures),
         };
-        if error.kind == FailureKind::Capacity {
-            hold.modest_until = Some(now.plus_s(MODEST.as_secs() as i64));
-        }
         hold.failures = hold.failures.saturating_add(1);
         hold.until = Some(now.plus_s(pause.as_secs() as i64));
         if hold.failures == 1 {
@@ -66,30 +59,19 @@ impl Holds {
         }
     }
 
-    /// What each bears now, as the planner wants it.
-    pub fn standings(
-        &mut self,
-        now: UtcTime,
-        per_recorder: usize,
-    ) -> BTreeMap<RecorderId, Standing> {
-        let held = |until: Option<UtcTime>| until.is_some_and(|until| until > now);
-        self.0
-            .retain(|_, hold| hold.failures > 0 || held(hold.modest_until));
-        self.0
-            .iter()
-            .filter_map(|(recorder, hold)| {
-                let at_once = if held(hold.until) {
-                    0
-                } else if held(hold.modest_until) || hold.failures > 0 {
-                    // One goes ahead and finds out.
-                    per_recorder.min(1)
-                } else {
-                    return None;
-                };
-                let again_at = hold.until.filter(|until| *until > now);
-                Some((*recorder, Standing { at_once, again_at }))
-            })
-            .collect()
+    /// What a recorder bears now, of what it bears when nothing is wrong.
+    pub fn standing(&self, recorder: RecorderId, free: Standing, now: UtcTime) -> Standing {
+        let Some(hold) = self.0.get(&recorder).filter(|hold| hold.failures > 0) else {
+            return free;
+        };
+        // Once it is looked at again, one goes ahead and finds out.
+        let until = hold.until.filter(|until| *until > now);
+        let most = usize::from(until.is_none());
+        Standing {
+            asked: free.asked.min(most),
+            background: free.background.min(most),
+            again_at: until.or(free.again_at),
+        }
     }
 }
 
@@ -97,36 +79,42 @@ impl Holds {
 mod tests {
     use super::*;
 
+    const FREE: Standing = Standing {
+        asked: 4,
+        background: 3,
+        again_at: None,
+    };
+
     #[test]
-    fn a_recorder_that_is_full_is_asked_later_and_for_less() {
+    fn a_recorder_that_is_away_is_asked_ever_later_and_for_one_first() {
         let (recorder, now) = (RecorderId::new(), UtcTime::from_micros(0));
-        let full = RecorderError::new(FailureKind::Capacity, "no session left");
+        let away = RecorderError::new(FailureKind::Network, "nothing answers");
         let mut holds = Holds::default();
-        holds.hold_back(recorder, &full, now);
-        let standing =
-            |holds: &mut Holds, s: i64| holds.standings(now.plus_s(s), 4).remove(&recorder);
-        let first = standing(&mut holds, 0).unwrap();
-        assert_eq!((first.at_once, first.again_at), (0, Some(now.plus_s(10))));
-        assert_eq!(standing(&mut holds, 10).unwrap().at_once, 1);
+        holds.hold_back(recorder, &away, now);
+        let standing = |holds: &Holds, s: i64| holds.standing(recorder, FREE, now.plus_s(s));
+        let first = standing(&holds, 0);
+        assert_eq!(
+            (first.asked, first.background, first.again_at),
+            (0, 0, Some(now.plus_s(10)))
+        );
+        assert_eq!(standing(&holds, 10).background, 1);
         // Again: longer.
-        holds.hold_back(recorder, &full, now.plus_s(10));
-        assert_eq!(standing(&mut holds, 29).unwrap().at_once, 0);
-        assert_eq!(standing(&mut holds, 30).unwrap().at_once, 1);
-        // It works: still one at a time for a while, then all.
+        holds.hold_back(recorder, &away, now.plus_s(10));
+        assert_eq!(standing(&holds, 29).asked, 0);
+        assert_eq!(standing(&holds, 30).asked, 1);
         holds.clear(recorder);
-        assert_eq!(standing(&mut holds, 31).unwrap().at_once, 1);
-        assert_eq!(standing(&mut holds, 700), None);
+        assert_eq!(standing(&holds, 31), FREE);
     }
 
     #[test]
     fn a_refusal_is_not_repeated_soon() {
         let (recorder, now) = (RecorderId::new(), UtcTime::from_micros(0));
-        let mut holds = Holds::default();
         let refused = RecorderError::new(FailureKind::Locked, "the account is locked");
+        let mut holds = Holds::default();
         holds.hold_back(recorder, &refused, now);
-        let standing = holds.standings(now.plus_s(299), 2)[&recorder];
+        let standing = holds.standing(recorder, FREE, now.plus_s(299));
         assert_eq!(
-            (standing.at_once, standing.again_at),
+            (standing.asked, standing.again_at),
             (0, Some(now.plus_s(300)))
         );
     }

@@ -12,6 +12,7 @@ use super::{Pipeline, discovery};
 use crate::catalog::CatalogError;
 use crate::catalog::jobs::is_over;
 use crate::discover::Question;
+use crate::governor::budget::Class;
 use crate::model::time::UtcRange;
 
 /// How often a job that downloads is looked at.
@@ -130,7 +131,8 @@ async fn ask_all(
             anew: true,
             settle: pipeline.0.parts.discovery.settle(),
         };
-        let discovered = discovery::ask(pipeline, *recorder, &question, cancel).await?;
+        let discovered =
+            discovery::ask(pipeline, *recorder, &question, Class::Asked, cancel).await?;
         failures.extend(discovered.failure.map(|error| error.message));
     }
     Ok((channels.len(), failures))

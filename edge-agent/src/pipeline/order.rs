@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wire::ids::{RecorderId, RecordingId};
@@ -15,10 +15,12 @@ use crate::download::slices::Wanted;
 use crate::download::{DownloadError, DownloadOrder, Manner, download};
 use crate::footage::staging;
 use crate::footage::volume::{Reservation, Volume, VolumeError};
+use crate::governor::budget::Class;
+use crate::governor::{Place, Way};
 use crate::media::process::MediaError;
 use crate::model::staged::Parts;
-use crate::plan::{ATTEMPTS_MAX, pause_after};
-use crate::recorder::driver::{FailureKind, RecorderError};
+use crate::plan::{ATTEMPTS_MAX, BACKGROUND, pause_after};
+use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
 use crate::remux::remux;
 use crate::verify::{Claim, Verdict, Verified, verify};
 
@@ -26,8 +28,6 @@ use crate::verify::{Claim, Verdict, Verified, verify};
 const ROOM_BESIDE: u64 = 16 << 20;
 /// Room for a recording whose size was not told.
 const ROOM_UNKNOWN: u64 = 1 << 30;
-/// Pause before a recorder that had no session left is asked for the same again.
-const CAPACITY_PAUSE_S: i64 = 15;
 
 /// What an order that has ended means for the next ones.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ pub async fn carry_out(
     row: PendingRecording,
     whole: bool,
     received: mpsc::UnboundedSender<RecordingId>,
+    way: Way,
     stop: CancellationToken,
 ) -> Ended {
     let span = tracing::info_span!(
@@ -99,6 +100,7 @@ pub async fn carry_out(
         pipeline,
         row,
         whole,
+        way,
         stop,
     };
     async {
@@ -145,6 +147,8 @@ struct Order {
     pipeline: Pipeline,
     row: PendingRecording,
     whole: bool,
+    /// Says when its place at the recorder is to be given back.
+    way: Way,
     stop: CancellationToken,
 }
 
@@ -153,8 +157,29 @@ impl Order {
         let row = &self.row;
         let catalog = self.pipeline.catalog();
         let (reservation, volume, folder) = self.make_room().await?;
+        let class = match row.priority > BACKGROUND {
+            true => Class::Asked,
+            false => Class::Background,
+        };
+        let governor = &self.pipeline.0.parts.governor;
+        let place = tokio::select! {
+            place = governor.enter(row.recorder, class, &self.way) => place,
+            () = self.stop.cancelled() => None,
+        };
+        let Some(place) = place else {
+            return Ok(Effect::Nothing); // the row was not touched: it is planned again
+        };
+        let recorder_name = catalog.recorder(row.recorder).await?.name;
         catalog.begin_download(row.id).await?;
-        let parts = self.download(folder).await?;
+        let parts = match self.download(folder, recorder_name, &place).await {
+            Err(DownloadError::Recorder(error)) => {
+                // Whoever comes next goes by what this says of the recorder.
+                place.failed(&error);
+                return Err(Failure::Download(DownloadError::Recorder(error)));
+            }
+            other => other?,
+        };
+        drop(place);
         // The pipeline is gone only when the agent is.
         let _ = received.send(row.id);
 
@@ -205,12 +230,16 @@ impl Order {
         Ok((reservation, volume, folder))
     }
 
-    async fn download(&self, folder: PathBuf) -> Result<Parts, Failure> {
+    async fn download(
+        &self,
+        folder: PathBuf,
+        recorder_name: String,
+        place: &Place,
+    ) -> Result<Parts, DownloadError> {
         let (row, parts) = (&self.row, &self.pipeline.0.parts);
-        let recorder = parts.catalog.recorder(row.recorder).await?;
         let order = DownloadOrder {
             recording: row.id,
-            recorder_name: recorder.name,
+            recorder_name,
             wanted: Wanted {
                 source_name: row.source_name.clone(),
                 channel: row.channel,
@@ -225,19 +254,38 @@ impl Order {
         let manner = Manner {
             slice: Duration::from_secs(config.slice_s.max(1).into()),
             stall: Duration::from_secs(config.stall_s.max(1).into()),
-            limit_kbps: config
-                .limit_kbps
-                .map(|all| (all / config.per_recorder.max(1) as u32).max(1)),
+            limit_kbps: config.share_kbps(row.priority),
         };
-        let fetch = |part, progress, cancel| {
-            parts
-                .recorders
-                .download(row.recorder, part, progress, cancel)
-        };
+        let fetch = |part, progress, cancel| self.fetch(part, progress, cancel, place);
         let note = |bytes| {
             self.pipeline.progress().insert(row.id, bytes);
         };
-        Ok(download(&order, manner, fetch, note, &self.stop).await?)
+        download(&order, manner, fetch, note, &self.way, &self.stop).await
+    }
+
+    /// Fetches a part, and tells the governor as soon as the recorder gives.
+    async fn fetch(
+        &self,
+        part: PartRequest,
+        progress: watch::Sender<PartProgress>,
+        cancel: CancellationToken,
+        place: &Place,
+    ) -> Result<u64, RecorderError> {
+        let mut received = progress.subscribe();
+        let recorders = &self.pipeline.0.parts.recorders;
+        let fetching = recorders.download(self.row.recorder, part, progress, cancel);
+        tokio::pin!(fetching);
+        tokio::select! {
+            biased;
+            outcome = &mut fetching => {
+                if outcome.is_ok() {
+                    place.accepted();
+                }
+                return outcome;
+            }
+            Ok(_) = received.wait_for(|progress| progress.received_bytes > 0) => place.accepted(),
+        }
+        fetching.await
     }
 
     async fn judge(&self, verdict: Verdict, volume: &Volume) -> Result<Effect, Failure> {
@@ -317,6 +365,11 @@ impl Order {
         let (id, catalog) = (self.row.id, self.pipeline.catalog());
         match failure {
             Failure::Download(DownloadError::Recorder(error)) => self.recorder_failed(error).await,
+            Failure::Download(error @ DownloadError::GaveWay) => {
+                tracing::info!(reason = %error, "A download goes on later");
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Nothing)
+            }
             Failure::Download(error @ DownloadError::Local { .. }) => {
                 catalog.put_back(id, None).await?;
                 Ok(Effect::Trouble(error.to_string()))
@@ -369,10 +422,10 @@ impl Order {
                 catalog.put_back(id, None).await?;
                 Ok(Effect::HoldBack(error))
             }
+            // The governor has heard of it and says when there is a place.
             FailureKind::Capacity => {
-                let later = self.pipeline.now().plus_s(CAPACITY_PAUSE_S);
-                catalog.put_back(id, Some(later)).await?;
-                Ok(Effect::HoldBack(error))
+                catalog.put_back(id, None).await?;
+                Ok(Effect::Nothing)
             }
             FailureKind::Local => {
                 catalog.put_back(id, None).await?;

@@ -162,9 +162,11 @@ impl Site {
             media: MediaConfig::default(),
             discovery: DiscoveryConfig::default(),
             download: DownloadConfig::default(),
-            zone: TimeZone::UTC,
+            governor: Governor::new(DownloadConfig::default().governed(), house.clock.clone()),
         };
         change(&mut parts);
+        parts.download.zone = Some(TimeZone::UTC);
+        parts.governor = Governor::new(parts.download.governed(), house.clock.clone());
         let pipeline = Pipeline::new(parts);
         let cancel = CancellationToken::new();
         let run = tokio::spawn({
@@ -388,6 +390,58 @@ async fn a_person_who_asks_goes_first_and_sees_how_far_it_is() {
         ("old", RecordingStatus::Pending)
     );
     site.stop().await.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recorder_that_is_full_costs_no_attempt_and_is_asked_when_it_is_time() {
+    let site = Site::start(&[Act::Fail(FailureKind::Capacity), Act::Give(0, 5)]).await;
+    let put_back =
+        |r: &Recording| r.status == RecordingStatus::Pending && site.script.asked().len() == 1;
+    let waiting = site.eventually(put_back).await;
+    assert_eq!((waiting.attempts, waiting.next_attempt_at), (0, None));
+    let report = site.pipeline.0.parts.governor.report(site.recorder);
+    assert_eq!(report.usage.limit, Some(0));
+    assert_eq!(report.refusal.as_deref(), Some("scripted Capacity"));
+    site.advance_s(19);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(site.script.asked().len(), 1, "asked too early");
+    site.advance_s(2);
+    site.eventually(is(RecordingStatus::Completed)).await;
+    let report = site.pipeline.0.parts.governor.report(site.recorder);
+    assert_eq!((report.usage.limit, report.usage.background), (Some(1), 0));
+    site.stop().await.assert_sound();
+}
+
+/// One place, at the recorder or in all: what the background fetches there gives way to a person's wish, and goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_background_gives_way_to_a_person_and_goes_on() {
+    for (per_recorder, total) in [(1, 4), (2, 1)] {
+        let holds: &[(&'static str, (&str, &str))] = &[
+            ("old", ("2026-11-02T10:00:00Z", "2026-11-02T10:00:10Z")),
+            ("new", TEN_SECONDS),
+        ];
+        let narrow = |parts: &mut Parts| {
+            (parts.download.per_recorder, parts.download.total) = (per_recorder, total);
+        };
+        let site = Site::with(&[Act::Hang, Act::Give(0, 5)], holds, narrow).await;
+        site.eventually(|_| site.script.asked() == ["old"]).await;
+        let camera = site.house.camera(site.recorder, 1).await;
+        let wanted = range("2026-11-03T09:00:00Z", "2026-11-03T11:00:00Z");
+        site.pipeline.sync(Some(camera), wanted).await.unwrap();
+        site.eventually(is(RecordingStatus::Completed)).await;
+        let begun = Instant::now();
+        while site.recordings().await[1].status != RecordingStatus::Completed {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "it does not go on"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(site.script.asked(), ["old", "new", "old"]);
+        let attempts: Vec<_> = site.recordings().await.iter().map(|r| r.attempts).collect();
+        assert_eq!(attempts, [1, 1], "giving way is no failed attempt");
+        site.stop().await.assert_sound();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

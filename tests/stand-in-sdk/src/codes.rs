@@ -10,6 +10,7 @@ pub mod error {
     pub const PASSWORD_ERROR: u32 = 1;
     pub const NOINIT: u32 = 3;
     pub const CHANNEL_ERROR: u32 = 4;
+    pub const OVER_MAXLINK: u32 = 5;
     pub const NETWORK_FAIL_CONNECT: u32 = 7;
     pub const NETWORK_ERRORDATA: u32 = 11;
     pub const ORDER_ERROR: u32 = 12;

@@ -11,8 +11,9 @@ use crate::callback::DataCallback;
 use crate::codes::{data, error, exception};
 use crate::faults::{Armed, crash};
 use crate::feed::Feed;
+use crate::play::check_streams;
 use crate::scenario::FaultKind;
-use crate::sdk::{raise_exception, sdk};
+use crate::sdk::{admit, raise_exception, sdk};
 use crate::session::Session;
 use crate::state::Call;
 use crate::world::world;
@@ -34,6 +35,15 @@ pub struct Preview {
     stopped: Mutex<bool>,
     changed: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Live streams that a recorder gives now.
+pub fn running(key: &str) -> usize {
+    sdk()
+        .previews
+        .iter()
+        .filter(|preview| preview.session.key() == key)
+        .count()
 }
 
 /// Why a stream is not running any more.
@@ -74,6 +84,14 @@ impl Preview {
     /// Enters it into the table of handles and lets it run. A blocking caller hears of a failure at once, any other
     /// gets an exception.
     pub fn open(self, blocking: bool) -> Result<i32, u32> {
+        let _alone = admit();
+        if let Ok(device) = self.session.device() {
+            let call = Call {
+                channel: Some(self.channel),
+                ..Call::default()
+            };
+            check_streams(&device, &self.session.key(), &call)?;
+        }
         let feed = self.connect();
         if let (true, Err(code)) = (blocking, &feed) {
             return Err(*code);

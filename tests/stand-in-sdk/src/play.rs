@@ -13,7 +13,7 @@ use crate::faults::{Armed, crash};
 use crate::feed::{Feed, Stretch};
 use crate::part_file::PartFile;
 use crate::scenario::{FaultKind, Scope};
-use crate::sdk::sdk;
+use crate::sdk::{admit, sdk};
 use crate::search::Held;
 use crate::session::Session;
 use crate::state::Call;
@@ -139,15 +139,13 @@ impl Play {
 
     /// The start command. Playback gives its header to the callback before this returns.
     pub fn start(self: &Arc<Self>) -> Result<(), u32> {
+        let key = self.session.key();
+        let _alone = admit();
         let limit = self.device.max_downloads.unwrap_or(usize::MAX);
-        let running = sdk()
-            .plays
-            .iter()
-            .filter(|play| play.session.key() == self.session.key() && play.runs())
-            .count();
-        if running >= limit {
+        if running(&key) >= limit {
             return Err(error::DVRNORESOURCE);
         }
+        check_streams(&self.device, &key, &self.call)?;
         let (feed, sink) = lock(&self.ready).take().ok_or(error::ORDER_ERROR)?;
         self.note("start", error::NOERROR, None);
         if matches!(sink, Sink::Callback) {
@@ -360,6 +358,30 @@ impl Play {
             control = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Downloads and playbacks that a recorder gives now.
+pub fn running(key: &str) -> usize {
+    sdk()
+        .plays
+        .iter()
+        .filter(|play| play.session.key() == key && play.runs())
+        .count()
+}
+
+/// Whether the recorder gives one more stream; a refusal is noted.
+pub fn check_streams(device: &DeviceRef, key: &str, call: &Call) -> Result<(), u32> {
+    let limit = device.max_streams.unwrap_or(usize::MAX);
+    if running(key) + crate::live::running(key) < limit {
+        return Ok(());
+    }
+    world().record(Call {
+        call: "refused".to_string(),
+        device: key.to_string(),
+        error: device.full_error,
+        ..call.clone()
+    });
+    Err(device.full_error)
 }
 
 fn fires_in_transfer(kind: FaultKind) -> bool {

@@ -91,6 +91,11 @@ pub struct Device {
     /// Downloads and playbacks at the same time; one more fails with 28.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_downloads: Option<usize>,
+    /// Streams of all kinds at the same time: downloads, playbacks, live views; one more fails with `full_error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_streams: Option<usize>,
+    /// What one stream too many is refused with: 5, 24, 28, 52, 426 or 800 are what devices say.
+    pub full_error: u32,
     /// Its disks.
     pub disks: Vec<Disk>,
     /// Its channels.
@@ -148,6 +153,8 @@ impl Default for Device {
             stated_size_delta: 0,
             throttle_bytes_per_s: None,
             max_downloads: None,
+            max_streams: None,
+            full_error: crate::codes::error::OVER_MAXLINK,
             disks: vec![Disk::default()],
             channels: Vec::new(),
             faults: Vec::new(),

@@ -98,6 +98,12 @@ pub fn sdk() -> MutexGuard<'static, Sdk> {
     SDK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Held while it is looked whether a recorder gives one more stream, and until that stream is counted.
+pub fn admit() -> MutexGuard<'static, ()> {
+    static ADMISSION: Mutex<()> = Mutex::new(());
+    ADMISSION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 thread_local! {
     static LAST_ERROR: Cell<u32> = const { Cell::new(0) };
 }

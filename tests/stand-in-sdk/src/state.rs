@@ -18,7 +18,7 @@ pub struct Call {
     /// Process that called.
     pub pid: u32,
     /// `init`, `login`, `logout`, `find`, `download_start`, `download_stop`, `playback_start`, `playback_stop`,
-    /// `live_start`, `live_stop`, `fault` or `cleanup`.
+    /// `live_start`, `live_stop`, `refused` (one stream too many), `fault` or `cleanup`.
     pub call: String,
     /// `address:port` of the recorder.
     pub device: String,

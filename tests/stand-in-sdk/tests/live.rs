@@ -71,6 +71,34 @@ fn a_live_stream_is_paced_and_goes_on_after_logout() {
 }
 
 #[test]
+fn live_views_and_downloads_share_the_streams_of_a_recorder() {
+    let place = Place::new(&scenario(Device {
+        max_streams: Some(2),
+        full_error: 426,
+        throttle_bytes_per_s: Some(20_000),
+        ..device()
+    }));
+    let sdk = Sdk::start(&place);
+    let user = sdk.login();
+    let (callback, pointer, _given) = listener();
+    let live = watch(sdk, user, callback, pointer);
+    let one = sdk.download(user, "ch33_1", &place.saved("1.ps"));
+    let two = sdk.open_by_name(user, "ch33_2", &place.saved("2.ps"));
+    assert_eq!((sdk.start_play(two), sdk.error()), (0, 426));
+    let wanted = PreviewInfo {
+        lChannel: 33,
+        bBlocked: 1,
+        ..Layout::zeroed()
+    };
+    let refused = sdk.live(user, &wanted, Some(callback), pointer);
+    assert_eq!((refused, sdk.error()), (-1, 426));
+    assert_eq!(place.calls("refused").len(), 2);
+    assert_eq!(sdk.stop_file(one), 1);
+    assert_eq!(sdk.start_play(two), 1);
+    assert_eq!((sdk.stop_file(two), sdk.stop_live(live)), (1, 1));
+}
+
+#[test]
 fn the_wall_clock_of_a_live_stream_is_now() {
     let place = Place::new(&scenario(Device {
         zone: "+02:00".to_string(),

@@ -9,6 +9,7 @@ mod browser_far_away;
 mod foreign_tokens_are_refused;
 mod full_budget_evicts_the_oldest;
 mod hostile_library_gets_nowhere;
+mod people_go_before_the_background;
 mod probe_explains_a_failure;
 mod relay_away_then_every_report_once;
 mod whole_job_end_to_end;

@@ -12,6 +12,7 @@ import type {
   Me,
   Page,
   Recorder,
+  RecorderPlaces,
   RecordingStatus,
   Setup,
   Site,
@@ -81,6 +82,15 @@ export const recordersQuery = queryOptions({
   queryKey: ["recorder"],
   queryFn: () => everyPage<Recorder>("/recorders"),
 });
+
+/** Who uses a recorder changes with every download, without events of its own. */
+export function placesQuery(recorder: string) {
+  return queryOptions({
+    queryKey: ["places", recorder],
+    queryFn: () => demand<RecorderPlaces>("GET", apiUrl(`/recorders/${recorder}/places`)),
+    refetchInterval: 5_000,
+  });
+}
 
 export const sitesQuery = queryOptions({
   queryKey: ["site"],

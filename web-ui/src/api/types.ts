@@ -45,6 +45,22 @@ export interface RecorderInput {
   enabled: boolean;
 }
 
+/** Answer to `GET /recorders/{id}/places`: who uses the streams that a recorder gives at once. */
+export interface RecorderPlaces {
+  live: number;
+  asked: number;
+  background: number;
+  /** As learnt from its refusals; null while it has refused none. */
+  limit: number | null;
+  refused_at: string | null;
+  refusal: string | null;
+  next_try_at: string | null;
+  /** In words. */
+  summary: string;
+  /** In words; null while nothing holds the background back. */
+  background_waits: string | null;
+}
+
 /** Answer to `POST /recorders/{id}/test`. */
 export interface RecorderTest {
   ok: boolean;

@@ -22,6 +22,7 @@ use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
 use crate::evict::Evictor;
+use crate::governor::Governor;
 use crate::live::LiveHub;
 use crate::pipeline::{self, Pipeline};
 use crate::recorder::config::SdkConfig;
@@ -107,6 +108,8 @@ impl House {
             below.volumes.clone(),
             Default::default(),
         );
+        let config = crate::pipeline::DownloadConfig::default();
+        let governor = Governor::new(config.governed(), below.clock.clone());
         let pipeline = Pipeline::new(pipeline::Parts {
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
@@ -114,14 +117,14 @@ impl House {
             room: crate::agent::room_of(evictor),
             media: Default::default(),
             discovery: Default::default(),
-            download: Default::default(),
-            zone: jiff::tz::TimeZone::UTC,
+            download: config,
+            governor: governor.clone(),
         });
         let live = LiveHub::new(
             Default::default(),
             Default::default(),
             below.clock.clone(),
-            open.unwrap_or_else(|| crate::agent::open_live(sessions.clone())),
+            open.unwrap_or_else(|| crate::agent::open_live(sessions.clone(), governor.clone())),
         );
         let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
         let (_, uplink) = Uplink::new(uplink::Parts {
@@ -141,6 +144,7 @@ impl House {
             sessions,
             pipeline,
             live,
+            governor,
             membership: membership_rx,
             uplink,
             sdk_problem: watch::channel(None).1,

@@ -13,6 +13,8 @@ use super::doors::Relay;
 use super::house::{Answer, House};
 use crate::api::Via;
 use crate::catalog::testing::{found, range};
+use crate::governor::Way;
+use crate::governor::budget::Class;
 
 async fn send(
     house: &House,
@@ -155,6 +157,22 @@ async fn a_test_says_what_is_missing() {
         (&last["name"], &last["ok"]),
         (&json!("library"), &json!(false))
     );
+}
+
+#[tokio::test]
+async fn a_recorder_says_who_uses_it() {
+    let (house, login) = House::set_up().await;
+    let id = house.below.recorder("SERIAL", 1).await.id;
+    let path = format!("/api/v1/recorders/{id}/places");
+    let idle = house.get(&path, &login).await.json();
+    assert_eq!((&idle["live"], &idle["limit"]), (&json!(0), &json!(null)));
+    let governor = &house.app.governor;
+    let place = governor.enter(id, Class::Live, &Way::default()).await;
+    place.as_ref().unwrap().accepted();
+    let watched = house.get(&path, &login).await.json();
+    assert_eq!(watched["live"], 1);
+    let summary = watched["summary"].as_str().unwrap();
+    assert!(summary.starts_with("1 live view."), "{summary}");
 }
 
 #[tokio::test]

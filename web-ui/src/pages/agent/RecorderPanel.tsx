@@ -1,6 +1,8 @@
+import { useQuery } from "@tanstack/react-query";
 import { Pencil, Stethoscope, Trash2 } from "lucide-react";
 import { useState } from "react";
 
+import { placesQuery } from "../../api/queries";
 import type { Camera, Recorder } from "../../api/types";
 import { Button, IconButton } from "../../components/Button";
 import { Confirm, Dialog } from "../../components/Dialog";
@@ -74,6 +76,7 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
             <Note tone="warn">{sentence(recorder.clock_problem)} Its footage is shown at true times all the same.</Note>
           </div>
         )}
+        {recorder.enabled && recorder.state === "online" && <Places recorder={recorder} />}
         <CameraTable cameras={cameras} onTest={() => setOpen("test")} />
       </Panel>
       {open === "edit" && (
@@ -83,6 +86,20 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
       )}
       {open === "test" && <TestDialog recorder={recorder} onClose={close} />}
       {open === "delete" && <DeleteDialog recorder={recorder} onClose={close} />}
+    </div>
+  );
+}
+
+/** Who uses the recorder's streams, and why footage that nobody asked for waits. */
+function Places({ recorder }: { recorder: Recorder }) {
+  const { data: places } = useQuery(placesQuery(recorder.id));
+  if (!places) {
+    return null;
+  }
+  return (
+    <div className="flex flex-col gap-1 px-4 pb-2.5 text-soft" data-testid="recorder-places">
+      <p>{places.summary}</p>
+      {places.background_waits && <p>The background waits: {places.background_waits}</p>}
     </div>
   );
 }
