@@ -209,6 +209,18 @@ export const system = {
 export const sdkProblem =
   "libhcnetsdk.so is not in /opt/holdfast/sdk. Copy the folder “lib” of the vendor's SDK for Linux (x86_64) there.";
 
+export const places = {
+  live: 1,
+  asked: 0,
+  background: 1,
+  limit: 2,
+  refused_at: null,
+  refusal: null,
+  next_try_at: null,
+  summary: "1 live view, 1 download in the background. The recorder gives 2 at once.",
+  background_waits: "People use what the recorder gives at once. The background goes on when they are done.",
+};
+
 export const recorderTest = {
   ok: true,
   steps: [

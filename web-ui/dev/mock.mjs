@@ -207,6 +207,9 @@ async function answerResource(world, route, request, response, url, body) {
         world.recorder = ok;
         return json(ok ? data.recorderTest : data.failedTest);
       }
+      if (verb === "places") {
+        return json(data.places);
+      }
       if (request.method !== "GET") {
         return json({ ...data.recorders[0], ...body });
       }

@@ -612,6 +612,28 @@ export interface components {
             /** @description Account on the device. */
             username: string;
         };
+        /** @description Answer to `GET /recorders/{id}/places`. A place is one stream that the recorder gives: a live view or a download. */
+        RecorderPlaces: {
+            /** @description Downloads that people asked for. */
+            asked: number;
+            /** @description Downloads of what nobody asked for. */
+            background: number;
+            /** @description Why the background does not begin more, in words; null while nothing holds it back. */
+            background_waits?: string | null;
+            /**
+             * @description How many streams the recorder gives at once, all kinds together, as learnt from its refusals; null as long as it
+             *     has refused none.
+             */
+            limit?: number | null;
+            /** @description Live views that are open. */
+            live: number;
+            next_try_at?: components["schemas"]["UtcTime"] | null;
+            /** @description What it said then. */
+            refusal?: string | null;
+            refused_at?: components["schemas"]["UtcTime"] | null;
+            /** @description Who uses it, in words. */
+            summary: string;
+        };
         /**
          * @description Whether a recorder answers.
          * @enum {string}
