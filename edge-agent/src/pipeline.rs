@@ -479,7 +479,6 @@ impl Work {
         }
         if self.pipeline.0.forgive.swap(false, Ordering::SeqCst) {
             self.holds = Holds::default();
-            self.pipeline.0.parts.governor.forget();
         }
         let rows = match self.pipeline.catalog().to_fetch(now, LOOKAHEAD).await {
             Ok(rows) => rows,

@@ -145,16 +145,6 @@ impl Budget {
         }
     }
 
-    /// Forgets what was learnt: the recorder is not what it was.
-    pub fn forget(&mut self) {
-        self.learnt = Learnt::default();
-    }
-
-    /// Whether nobody uses it and nothing is known.
-    pub fn is_blank(&self) -> bool {
-        self.uses.is_empty() && self.learnt == Learnt::default()
-    }
-
     /// Somebody wants a place.
     pub fn ask(&mut self, id: UseId, class: Class) {
         let new = Use {
@@ -266,12 +256,12 @@ impl Budget {
     pub fn places(&self, now: UtcTime, window: Window) -> Places {
         let live = self.count(|one| one.class == Class::Live);
         let left = |limit: usize| limit.saturating_sub(live).min(self.downloads_max);
-        // One try beyond the limit at a time, and nothing for the background while somebody waits.
-        let or_known = |limit: usize| match self.is_asking() {
+        // One try beyond the limit at a time, none while somebody waits, and then nothing for the background at all.
+        let waits = self.count(|one| one.phase == Phase::Waiting) > 0;
+        let or_known = |limit: usize| match waits || self.is_asking() {
             true => limit.min(self.learnt.for_people()),
             false => limit,
         };
-        let waits = self.count(|one| one.phase == Phase::Waiting) > 0;
         let background = match window {
             Ok(()) if !waits => left(or_known(self.learnt.for_background(now))),
             _ => 0,

@@ -3,7 +3,8 @@
 //! when it is to be given back. What is decided is in [`budget`], what is learnt in [`limit`], the time of day in
 //! [`window`]; all of them are pure.
 //!
-//! What is learnt lives as long as the agent: after a start it costs each recorder one refusal to learn it again.
+//! What is learnt lives as long as the agent: after a start it costs each recorder one refusal to learn it again. A
+//! recorder that was replaced by another is learnt anew by trying, as one that other people have left is.
 
 pub mod budget;
 pub mod limit;
@@ -186,14 +187,6 @@ impl Governor {
     /// Returns when a place has become free or something was learnt since the last time.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
-    }
-
-    /// A recorder's settings have changed: what was learnt of it, or of all, may no longer hold.
-    pub fn forget(&self) {
-        let mut state = self.state();
-        state.words.clear();
-        state.budgets.values_mut().for_each(Budget::forget);
-        state.budgets.retain(|_, budget| !budget.is_blank());
     }
 
     /// Begins a live view. Lower work gives way for it, also work of which only the recorder's refusal tells.

@@ -74,7 +74,9 @@ async fn people_go_before_the_background() -> Result<()> {
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.set("download", "per_recorder", 10);
     box_.set("download", "total", 200);
-    box_.set("live", "idle_s", 3);
+    // As long as a loaded machine needs for the first picture.
+    box_.set("live", "idle_s", 20);
+    box_.set("live", "start_s", 60);
     box_.start().await?;
     box_.first_run().await?;
     for (port, streams) in (8000..).zip(STREAMS) {
@@ -98,7 +100,7 @@ async fn people_go_before_the_background() -> Result<()> {
     };
 
     // The background runs, everywhere as much as there is. Then everybody wants to see something, and again later.
-    for (watched, downloads) in [(1, 3), (2, 8)] {
+    for (watched, downloads) in [(1, 3), (2, 6)] {
         begun("download_start", 8000, downloads).await?;
         let cameras = box_.cameras().await?;
         ensure!(cameras.len() == STREAMS.len(), "{cameras:?}");
@@ -128,7 +130,7 @@ async fn people_go_before_the_background() -> Result<()> {
             }
         }
     }
-    begun("download_start", 8000, 12).await?;
+    begun("download_start", 8000, 9).await?;
     for recorder in box_.recorders().await? {
         let path = format!("/api/v1/recorders/{}/places", recorder.id);
         let places: Value = box_.client.get(&path).await?;
