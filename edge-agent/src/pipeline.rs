@@ -176,6 +176,11 @@ pub trait Recorders: Send + Sync + 'static {
     /// Makes sure that there is a session, waiting for a login under way.
     fn reach(&self, recorder: RecorderId) -> BoxFuture<'_, Result<(), RecorderError>>;
 
+    /// Whether a long recording is best asked for as a whole; see the port.
+    fn fetches_whole(&self, _recorder: RecorderId) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
     /// The port's `search`.
     fn search(
         &self,

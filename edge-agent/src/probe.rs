@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use wire::resource::DriverKind;
 use zeroize::Zeroizing;
 
 use crate::recorder::config::SdkConfig;
@@ -65,6 +66,7 @@ fn probe(args: &Args) -> anyhow::Result<Examination> {
             let text = Zeroizing::new(text);
             let password = text.lines().next().unwrap_or_default();
             Some(RecorderAccount {
+                driver: DriverKind::Sdk,
                 address: args.host.clone(),
                 port: args.port,
                 username: user.clone(),

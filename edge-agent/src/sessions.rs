@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wire::ids::RecorderId;
-use wire::resource::{Recorder, RecorderState};
+use wire::resource::{DriverKind, Recorder, RecorderState};
 
 use crate::catalog::recorders::SessionNoted;
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
@@ -63,6 +63,7 @@ struct Running {
 /// What a session works with: when it differs, it logs in anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Settings {
+    driver: DriverKind,
     address: String,
     port: u16,
     username: String,
@@ -73,7 +74,11 @@ impl Settings {
     /// Tells these settings from others and gives nothing of them away.
     fn fingerprint(&self) -> String {
         // Neither an address nor a user name holds a zero byte.
-        let mut all = format!("{}\0{}\0{}\0", self.address, self.port, self.username).into_bytes();
+        let mut all = format!(
+            "{:?}\0{}\0{}\0{}\0",
+            self.driver, self.address, self.port, self.username
+        )
+        .into_bytes();
         all.extend(&self.password_sealed);
         base::token::sha256_hex(&all)
     }
@@ -123,6 +128,7 @@ impl Sessions {
     pub async fn account(&self, recorder: &Recorder) -> Result<RecorderAccount, CannotLogIn> {
         let sealed = self.0.catalog.recorder_password_sealed(recorder.id).await?;
         Ok(RecorderAccount {
+            driver: recorder.driver,
             address: recorder.address.clone(),
             port: recorder.port,
             username: recorder.username.clone(),
@@ -248,6 +254,7 @@ impl Sessions {
 
     async fn settings(&self, recorder: &Recorder) -> Result<Settings, CatalogError> {
         Ok(Settings {
+            driver: recorder.driver,
             address: recorder.address.clone(),
             port: recorder.port,
             username: recorder.username.clone(),
@@ -393,6 +400,13 @@ impl Sessions {
 }
 
 impl Recorders for Sessions {
+    fn fetches_whole(&self, recorder: RecorderId) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let session = self.session(recorder).await;
+            session.is_ok_and(|session| session.fetches_whole())
+        })
+    }
+
     fn reach(&self, recorder: RecorderId) -> BoxFuture<'_, Result<(), RecorderError>> {
         Box::pin(async move { self.session(recorder).await.map(drop) })
     }
@@ -489,6 +503,7 @@ mod tests {
         let new = NewRecorder {
             id,
             name: "Shop".into(),
+            driver: DriverKind::Sdk,
             address: "192.0.2.10".into(),
             port: 8000,
             username: "admin".into(),

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod client;
 pub mod eventually;
 pub mod footage;
+pub mod isapi_recorder;
 pub mod main_job;
 pub mod process;
 pub mod relay;

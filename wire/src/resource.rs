@@ -19,11 +19,16 @@ pub struct Page<T> {
 }
 
 /// A way to talk to a recorder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum DriverKind {
     /// The vendor's SDK in a worker process.
+    #[default]
     Sdk,
+    /// The recorder's HTTP interface (ISAPI) and RTSP; without the vendor's library.
+    Isapi,
 }
 
 /// Whether a recorder answers.

@@ -20,6 +20,7 @@
 mod access;
 mod access_log;
 mod cameras;
+mod discover;
 pub mod error;
 mod events;
 mod health;
@@ -136,6 +137,8 @@ pub struct Own {
     listeners: events::Listeners,
     /// Places for connection tests, each of which starts a worker.
     tests: Semaphore,
+    /// Looking for recorders on the network; one at a time.
+    discovering: Semaphore,
     /// Who saw what.
     access: access::AccessLog,
 }
@@ -147,6 +150,7 @@ impl Default for Own {
             attempts: session::Attempts::default(),
             listeners: events::Listeners::default(),
             tests: Semaphore::new(recorders::TESTS_MAX),
+            discovering: Semaphore::new(1),
             access: access::AccessLog::default(),
         }
     }

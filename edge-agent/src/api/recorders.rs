@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::error::ErrorCode;
 use wire::ids::RecorderId;
-use wire::resource::{Camera, Page, Recorder, RecorderState};
+use wire::resource::{Camera, DriverKind, Page, Recorder, RecorderState};
 use wire::tunnel::Permission;
 use zeroize::Zeroizing;
 
@@ -16,11 +16,16 @@ use super::{ApiError, ApiResult, App, JsonBody, Path, Principal};
 use crate::catalog::recorders::{NewRecorder, RecorderChange, SessionNoted};
 use crate::recorder::test_connection;
 
-/// Most recorders of one appliance: each costs a worker process.
+/// Most recorders of one appliance: each may cost a worker process.
 const RECORDERS_MAX: usize = 64;
 
-/// Port of the vendor's SDK on a recorder that was not told otherwise.
-const SDK_PORT: u16 = 8000;
+/// Port of a recorder that was not told otherwise.
+fn usual_port(driver: DriverKind) -> u16 {
+    match driver {
+        DriverKind::Sdk => 8000,
+        DriverKind::Isapi => 80,
+    }
+}
 
 /// Connection tests at once.
 pub(super) const TESTS_MAX: usize = 4;
@@ -38,11 +43,16 @@ pub struct RecorderInput {
     /// Given by people; empty takes the address.
     #[serde(default)]
     name: String,
+    /// How to talk to it: `sdk` unless told otherwise. Stays when it is left out of a change, and cannot be changed any
+    /// more once the recorder has answered: the ways number channels differently.
+    #[serde(default)]
+    driver: Option<DriverKind>,
     /// Host name or IP address.
     address: String,
-    /// TCP port of the SDK.
-    #[serde(default = "sdk_port")]
-    port: u16,
+    /// TCP port; left out, 8000 for `sdk` and 80 for `isapi`, or the known one when changing.
+    #[serde(default)]
+    #[schema(minimum = 1)]
+    port: Option<u16>,
     /// Account on the device.
     username: String,
     /// Its password; when changing, leave it out to keep the one that is known. Never returned.
@@ -52,10 +62,6 @@ pub struct RecorderInput {
     /// Whether the agent works with it.
     #[serde(default = "yes")]
     enabled: bool,
-}
-
-fn sdk_port() -> u16 {
-    SDK_PORT
 }
 
 fn yes() -> bool {
@@ -94,14 +100,16 @@ pub async fn add(
         )));
     }
     let id = RecorderId::new();
+    let driver = input.driver.unwrap_or_default();
     let recorder = app
         .catalog
         .add_recorder(NewRecorder {
             id,
             password_sealed: app.secrets.seal(id, password),
             name: input.name,
+            driver,
             address: input.address,
-            port: input.port,
+            port: input.port.unwrap_or_else(|| usual_port(driver)),
             username: input.username,
             enabled: input.enabled,
         })
@@ -134,6 +142,12 @@ pub async fn change(
     who.require(Permission::Manage)?;
     let input = input.checked()?;
     let known = app.catalog.recorder(id).await?;
+    if known.serial.is_some() && input.driver.is_some_and(|driver| driver != known.driver) {
+        return Err(ApiError::conflict(
+            "The way of talking to a recorder cannot be changed once it has answered, because its channels would get \
+             other numbers. Remove the recorder and add it again; its footage stays.",
+        ));
+    }
     let change = input.changes(&known, |password| app.secrets.seal(id, password));
     let recorder = app.catalog.change_recorder(id, change).await?;
     tracing::info!(recorder.id = %id, person = %who.username, "A recorder was changed");
@@ -267,10 +281,10 @@ impl RecorderInput {
                 "The address must be a host name or an IP address, without http:// and without a port.",
             ));
         }
-        if self.port == 0 {
+        if self.port == Some(0) {
             return Err(ApiError::invalid_field(
                 "port",
-                "The port must lie between 1 and 65535; the SDK's is mostly 8000.",
+                "The port must lie between 1 and 65535; mostly it is 8000 for the SDK and 80 for ISAPI.",
             ));
         }
         check_text("name", &self.name, NAME_CHARS_MAX * 4)?;
@@ -296,7 +310,10 @@ impl RecorderInput {
         RecorderChange {
             name: differs(self.name, &known.name),
             address: differs(self.address, &known.address),
-            port: differs(self.port, &known.port),
+            port: self.port.and_then(|port| differs(port, &known.port)),
+            driver: self
+                .driver
+                .and_then(|driver| differs(driver, &known.driver)),
             username: differs(self.username, &known.username),
             password_sealed: self.password.as_ref().map(|password| seal(password)),
             enabled: differs(self.enabled, &known.enabled),

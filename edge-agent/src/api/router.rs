@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, events, health, live, media, openapi, places, playback, recorders,
-    recordings, reports, request, session, setup, storage, sync, system, ui,
+    App, access_log, cameras, discover, events, health, live, media, openapi, places, playback,
+    recorders, recordings, reports, request, session, setup, storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -38,6 +38,7 @@ fn v1() -> OpenApiRouter<App> {
             recorders::change,
             recorders::remove
         ))
+        .routes(routes!(discover::discover))
         .routes(routes!(recorders::test))
         .routes(routes!(recorders::import))
         .routes(routes!(places::places))

@@ -42,6 +42,7 @@ pub const SCHEMA: Schema = Schema {
     upgrades: &[
         include_str!("upgrade/v2_login.sql"),
         include_str!("upgrade/v3_clock.sql"),
+        include_str!("upgrade/v4_isapi.sql"),
     ],
 };
 

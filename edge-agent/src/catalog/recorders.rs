@@ -24,6 +24,8 @@ pub struct NewRecorder {
     pub id: RecorderId,
     /// Name.
     pub name: String,
+    /// How it is talked to.
+    pub driver: DriverKind,
     /// Host name or IP address.
     pub address: String,
     /// TCP port.
@@ -41,6 +43,8 @@ pub struct NewRecorder {
 pub struct RecorderChange {
     /// Name.
     pub name: Option<String>,
+    /// How it is talked to.
+    pub driver: Option<DriverKind>,
     /// Host name or IP address.
     pub address: Option<String>,
     /// TCP port.
@@ -144,7 +148,7 @@ impl Catalog {
                 params![
                     id.to_string(),
                     new.name,
-                    DriverKind::Sdk.word(),
+                    new.driver.word(),
                     new.address,
                     new.port,
                     new.username,
@@ -167,7 +171,8 @@ impl Catalog {
         change: RecorderChange,
     ) -> Result<Recorder, CatalogError> {
         self.write(move |w| {
-            let afresh = change.address.is_some()
+            let afresh = change.driver.is_some()
+                || change.address.is_some()
                 || change.port.is_some()
                 || change.username.is_some()
                 || change.password_sealed.is_some()
@@ -177,7 +182,7 @@ impl Catalog {
                 "update recorder set
                     name = coalesce(?2, name), address = coalesce(?3, address), port = coalesce(?4, port),
                     username = coalesce(?5, username), password_sealed = coalesce(?6, password_sealed),
-                    enabled = coalesce(?7, enabled),
+                    enabled = coalesce(?7, enabled), driver = coalesce(?10, driver),
                     state = iif(?8, 'unknown', state), state_reason = iif(?8, null, state_reason), updated_utc = ?9
                  where id = ?1",
                 params![
@@ -190,6 +195,7 @@ impl Catalog {
                     change.enabled,
                     afresh,
                     w.now.micros(),
+                    change.driver.map(Word::word),
                 ],
             )?;
             w.changed(ChangeKind::Recorder, id);

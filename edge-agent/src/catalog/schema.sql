@@ -7,7 +7,7 @@
 create table recorder (
     id              text primary key,
     name            text not null,
-    driver          text not null check (driver in ('sdk')),
+    driver          text not null default 'sdk' check (driver in ('sdk', 'isapi')),
     address         text not null,
     port            integer not null check (port between 1 and 65535),
     username        text not null,

@@ -125,6 +125,7 @@ impl House {
             .catalog
             .add_recorder(NewRecorder {
                 id: RecorderId::new(),
+                driver: wire::resource::DriverKind::Sdk,
                 name: format!("Recorder {serial}"),
                 address: "192.0.2.1".to_owned(),
                 port: 8000,

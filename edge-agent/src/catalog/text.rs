@@ -38,7 +38,7 @@ macro_rules! words {
 }
 
 words! {
-    DriverKind { Sdk = "sdk" }
+    DriverKind { Sdk = "sdk", Isapi = "isapi" }
     RecorderState { Unknown = "unknown", Online = "online", Offline = "offline", Error = "error" }
     CameraState { Unknown = "unknown", Online = "online", Offline = "offline" }
     RecordingStatus {

@@ -7,6 +7,7 @@ pub mod picture;
 pub mod probe;
 pub mod process;
 pub mod ps;
+pub mod ps_writer;
 pub mod remux;
 #[cfg(test)]
 pub mod sample;

@@ -16,11 +16,26 @@ pub enum Kind {
     Gate,
 }
 
+fn cache() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-footage"))
+}
+
+/// The folder of a reel as cameras send live: ten seconds of H.264 without B-frames, with A-law sound.
+pub fn live() -> PathBuf {
+    let start = "2026-11-03T14:05:00Z".parse().expect("a timestamp");
+    let spec = ReelSpec {
+        width: 320,
+        height: 180,
+        audio: Some(AudioCodec::G711a),
+        b_frames: false,
+        ..ReelSpec::new("sample-live", Shown::Utc(start))
+    };
+    reel(cache(), &spec).expect("FFmpeg renders the sample")
+}
+
 /// Ten seconds, a key picture every two, rendered once and shared by all tests.
 pub fn open(kind: Kind) -> Reel {
-    static CACHE: OnceLock<PathBuf> = OnceLock::new();
-    let cache =
-        CACHE.get_or_init(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-footage"));
     let start = "2026-11-03T14:05:00Z".parse().expect("a timestamp");
     let base = ReelSpec {
         width: 320,
@@ -39,7 +54,7 @@ pub fn open(kind: Kind) -> Reel {
             ..base
         },
     };
-    let folder = reel(cache, &spec).expect("FFmpeg renders the sample");
+    let folder = reel(cache(), &spec).expect("FFmpeg renders the sample");
     Reel::open(&folder).expect("a reel that was just rendered can be read")
 }
 

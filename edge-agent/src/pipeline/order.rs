@@ -248,7 +248,7 @@ impl Order {
                 stated_bytes: row.stated_bytes,
             },
             folder,
-            whole: self.whole,
+            whole: self.whole || parts.recorders.fetches_whole(row.recorder).await,
         };
         let config = &parts.download;
         let manner = Manner {

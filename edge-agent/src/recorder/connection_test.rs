@@ -1,6 +1,7 @@
 //! A connection test that explains a failure (R11): one step after the other, up to the first that fails.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,13 +9,15 @@ use tokio::net::TcpStream;
 
 use super::clock::ClockBook;
 use super::config::SdkConfig;
-use super::driver::{FailureKind, RecorderAccount, RecorderError};
+use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::isapi::IsapiSession;
 use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
 use crate::model::clock::{told_ahead, told_problem};
 use crate::model::inventory::{Inventory, RecorderIdentity};
 use crate::model::time::{UtcRange, UtcTime};
+use wire::resource::DriverKind;
 
 /// How much of the past the trial search asks for.
 const SEARCH_HOURS: i64 = 24;
@@ -22,7 +25,7 @@ const SEARCH_HOURS: i64 = 24;
 /// One step of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestStep {
-    /// `address`, `port`, `library`, `login`, `channels` or `search`.
+    /// `library` (of the SDK), `address`, `port`, `login`, `channels` or `search`.
     pub name: &'static str,
     /// Whether it went well.
     pub ok: bool,
@@ -93,41 +96,64 @@ async fn examine_steps(
     config: &SdkConfig,
     found: &mut Examination,
 ) -> Result<(), (&'static str, RecorderError)> {
-    let at = RecorderAccount {
-        address: address.to_owned(),
-        port,
-        username: String::new(),
-        password: String::new().into(),
+    let place = Place {
+        address,
+        at: RecorderAccount {
+            driver: DriverKind::Sdk,
+            address: address.to_owned(),
+            port,
+            username: String::new(),
+            password: String::new().into(),
+        }
+        .at(),
+        // Needed by the worker, and told in its turn.
+        reach: Reach::of(address, port).await,
+        driver: account.map_or(DriverKind::Sdk, |account| account.driver),
+        patience: Duration::from_secs(config.connect_timeout_s.max(1).into()),
+    };
+    if let (DriverKind::Isapi, Some(account)) = (place.driver, account) {
+        find(&place, found).await?;
+        let session = IsapiSession::login(account, config, Arc::default(), ClockBook::default())
+            .await
+            .map_err(|error| ("login", error))?;
+        return ask(&place.at, &RecorderSession::Isapi(session), found).await;
     }
-    .at();
     let folder = format!("test-{}", uuid::Uuid::new_v4());
-    // Needed by the worker, and told in its turn.
-    let reach = Reach::of(address, port).await;
-    let known = reach.clone().unwrap_or(Reach::nobody());
-    let worker = Worker::start(config, &folder, &at, &known)
+    let known = place.reach.clone().unwrap_or(Reach::nobody());
+    let worker = Worker::start(config, &folder, &place.at, &known)
         .await
         .map_err(|error| ("library", error))?;
-    let result = with_worker(&worker, address, reach, &at, account, config, found).await;
+    let result = with_worker(&worker, &place, account, config, found).await;
     worker.close().await;
     result
 }
 
+/// Where a recorder is said to be.
+struct Place<'a> {
+    address: &'a str,
+    at: String,
+    reach: Result<Reach, RecorderError>,
+    driver: DriverKind,
+    patience: Duration,
+}
+
+impl Examination {
+    fn pass(&mut self, name: &'static str, message: String) {
+        self.steps.push(TestStep {
+            name,
+            ok: true,
+            message,
+        });
+    }
+}
+
 async fn with_worker(
     worker: &Worker,
-    address: &str,
-    reach: Result<Reach, RecorderError>,
-    at: &str,
+    place: &Place<'_>,
     account: Option<&RecorderAccount>,
     config: &SdkConfig,
     found: &mut Examination,
 ) -> Result<(), (&'static str, RecorderError)> {
-    let pass = |found: &mut Examination, name, message| {
-        found.steps.push(TestStep {
-            name,
-            ok: true,
-            message,
-        })
-    };
     let hello = worker.hello();
     found.missing = hello.missing.clone();
     if let Some(problem) = &hello.problem {
@@ -147,35 +173,48 @@ async fn with_worker(
         .filter_map(|layer| Some((layer.name.word(), layer.missing.as_ref()?)))
         .map(|(name, why)| format!("; not wholly shut in ({name}: {why})"))
         .collect();
-    pass(
-        found,
+    found.pass(
         "library",
         format!(
             "vendor's library {build} from {}{missing}{open}",
             config.sdk_folder.display()
         ),
     );
-
-    let reach = reach.map_err(|error| ("address", error))?;
-    let names: Vec<String> = reach.addresses.iter().map(ToString::to_string).collect();
-    pass(
-        found,
-        "address",
-        format!("{address} is {}", names.join(", ")),
-    );
-
-    let patience = Duration::from_secs(config.connect_timeout_s.max(1).into());
-    connect(&reach.sockets(), at, patience)
-        .await
-        .map_err(|error| ("port", error))?;
-    pass(found, "port", format!("something answers at {at}"));
-
+    find(place, found).await?;
     let Some(account) = account else {
         return Ok(());
     };
     let session = WorkerSession::login(worker.clone(), account, ClockBook::default())
         .await
         .map_err(|error| ("login", error))?;
+    ask(&place.at, &RecorderSession::Sdk(session.clone()), found).await?;
+    session.logout().await.map_err(|error| ("login", error))
+}
+
+/// Whether the name is known, and whether anything answers there.
+async fn find(
+    place: &Place<'_>,
+    found: &mut Examination,
+) -> Result<(), (&'static str, RecorderError)> {
+    let reach = place.reach.clone().map_err(|error| ("address", error))?;
+    let names: Vec<String> = reach.addresses.iter().map(ToString::to_string).collect();
+    found.pass(
+        "address",
+        format!("{} is {}", place.address, names.join(", ")),
+    );
+    connect(&reach.sockets(), place)
+        .await
+        .map_err(|error| ("port", error))?;
+    found.pass("port", format!("something answers at {}", place.at));
+    Ok(())
+}
+
+/// What a login told, and whether a search works.
+async fn ask(
+    at: &str,
+    session: &RecorderSession,
+    found: &mut Examination,
+) -> Result<(), (&'static str, RecorderError)> {
     let identity = session.identity().clone();
     found.identity = Some((*identity).clone());
     let clock = identity.clock;
@@ -187,8 +226,7 @@ async fn with_worker(
         clock.zone_minutes / 60,
         clock.zone_minutes.abs() % 60
     );
-    pass(
-        found,
+    found.pass(
         "login",
         format!(
             "{}, serial number {}, clock {wrong} in {zone}{problem}",
@@ -212,8 +250,7 @@ async fn with_worker(
     } else {
         format!(", {offline} of them without their camera now")
     };
-    pass(
-        found,
+    found.pass(
         "channels",
         format!("{} channels{offline}", identity.channels.len()),
     );
@@ -232,28 +269,29 @@ async fn with_worker(
         first.number,
         recordings.len()
     );
-    pass(found, "search", message);
-    session.logout().await.map_err(|error| ("login", error))
+    found.pass("search", message);
+    Ok(())
 }
 
 /// A plain connection, which tells "nobody there" from everything else at once and in words.
-async fn connect(
-    addresses: &[SocketAddr],
-    at: &str,
-    patience: Duration,
-) -> Result<(), RecorderError> {
+async fn connect(addresses: &[SocketAddr], place: &Place<'_>) -> Result<(), RecorderError> {
     let mut last = None;
     for address in addresses {
-        match tokio::time::timeout(patience, TcpStream::connect(address)).await {
+        match tokio::time::timeout(place.patience, TcpStream::connect(address)).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => last = Some(error),
             Err(_) => last = Some(std::io::ErrorKind::TimedOut.into()),
         }
     }
     let why = match last.map(|error| error.kind()) {
-        Some(std::io::ErrorKind::ConnectionRefused) => {
-            "the host is there and refuses the connection: check the port (8000 unless it was changed), and that the recorder has started"
-        }
+        Some(std::io::ErrorKind::ConnectionRefused) => match place.driver {
+            DriverKind::Sdk => {
+                "the host is there and refuses the connection: check the port (8000 unless it was changed), and that the recorder has started"
+            }
+            DriverKind::Isapi => {
+                "the host is there and refuses the connection: check the web port (80 unless it was changed), and that HTTP is switched on at the recorder"
+            }
+        },
         Some(std::io::ErrorKind::TimedOut) => {
             "no answer in time: check address, cable, and that the recorder is on"
         }
@@ -261,6 +299,6 @@ async fn connect(
     };
     Err(RecorderError::new(
         FailureKind::Network,
-        format!("nothing answers at {at}: {why}"),
+        format!("nothing answers at {}: {why}", place.at),
     ))
 }

@@ -1,4 +1,4 @@
-//! The port that every way to talk to a recorder fills: the SDK worker today, ISAPI and ONVIF later.
+//! The port that every way to talk to a recorder fills: the SDK worker and ISAPI.
 //!
 //! A driver speaks in true time; translating to and from the recorder's clock is its own business
 //! (`recorder/clock.rs`). A driver never retries a refusal of credentials.
@@ -8,14 +8,17 @@ use std::path::PathBuf;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use wire::resource::DriverKind;
 use zeroize::Zeroizing;
 
 use crate::model::inventory::{Inventory, RecorderIdentity};
 use crate::model::time::{RecorderTime, UtcRange};
 
-/// Where a recorder is and how to log in.
+/// Where a recorder is, how to talk to it and how to log in.
 #[derive(Clone)]
 pub struct RecorderAccount {
+    /// Which way to talk.
+    pub driver: DriverKind,
     /// Host name or IP address.
     pub address: String,
     /// TCP port.
@@ -159,6 +162,8 @@ pub struct LiveStream {
 pub enum RecorderSession {
     /// Through the vendor's SDK in a worker process.
     Sdk(super::worker::WorkerSession),
+    /// Over HTTP and RTSP, in this process.
+    Isapi(super::isapi::IsapiSession),
 }
 
 impl RecorderSession {
@@ -166,20 +171,15 @@ impl RecorderSession {
     pub fn identity(&self) -> &std::sync::Arc<RecorderIdentity> {
         match self {
             Self::Sdk(session) => session.identity(),
+            Self::Isapi(session) => session.identity(),
         }
     }
 
     /// Asks the recorder for its time: a keep-alive, and the clock measured anew.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the session policy pings its own kind; further drivers need it here"
-        )
-    )]
     pub async fn ping(&self) -> Result<crate::model::inventory::RecorderClock, RecorderError> {
         match self {
             Self::Sdk(session) => session.ping().await,
+            Self::Isapi(session) => session.ping().await,
         }
     }
 
@@ -187,6 +187,16 @@ impl RecorderSession {
     pub async fn search(&self, channel: u32, range: UtcRange) -> Result<Inventory, RecorderError> {
         match self {
             Self::Sdk(session) => session.search(channel, range).await,
+            Self::Isapi(session) => session.search(channel, range).await,
+        }
+    }
+
+    /// Whether a long recording is best asked for as a whole by its name: where a broken transfer goes on at its last
+    /// byte, or where the device cannot cut. Otherwise slices of time keep small what has to be done again.
+    pub fn fetches_whole(&self) -> bool {
+        match self {
+            Self::Sdk(_) => false,
+            Self::Isapi(session) => session.fetches_whole(),
         }
     }
 
@@ -200,6 +210,7 @@ impl RecorderSession {
     ) -> Result<u64, RecorderError> {
         match self {
             Self::Sdk(session) => session.download(part, progress, cancel).await,
+            Self::Isapi(session) => session.download(part, progress, cancel).await,
         }
     }
 
@@ -211,6 +222,7 @@ impl RecorderSession {
     ) -> Result<LiveStream, RecorderError> {
         match self {
             Self::Sdk(session) => session.live(channel, stream).await,
+            Self::Isapi(session) => session.live(channel, stream).await,
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The agent's side of a recorder: the driver port, session policy, its clock, and the client of the SDK worker.
+//! The agent's side of a recorder: the driver port, session policy, its clock, the client of the SDK worker, and ISAPI.
 
 pub mod clock;
 pub mod config;
 mod connection_test;
 pub mod driver;
+mod isapi;
+pub mod onvif;
 mod reach;
+mod reading;
 pub mod sandbox;
 pub mod session;
 #[cfg(test)]
@@ -15,4 +18,6 @@ mod worker_process;
 pub mod worker_protocol;
 mod worker_requests;
 
+#[cfg(test)]
+use connection_test::TestStep;
 pub use connection_test::{Examination, examine, library_problem, test_connection};

@@ -16,11 +16,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use wire::ids::RecorderId;
-use wire::resource::RecorderState;
+use wire::resource::{DriverKind, RecorderState};
 
 use super::clock::ClockBook;
 use super::config::SdkConfig;
 use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::isapi::{IsapiSession, Learnt};
 use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
@@ -123,6 +124,7 @@ impl SessionHandle {
             status: status_sender,
             attempt: attempt_sender,
             worker: None,
+            learnt: Arc::default(),
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
             machine: Machine::new(known.proven),
             settings: known.settings,
@@ -182,7 +184,10 @@ struct Keeper {
     inbox: mpsc::Receiver<Command>,
     status: watch::Sender<SessionStatus>,
     attempt: watch::Sender<Attempt>,
+    /// Where the driver is the SDK.
     worker: Option<Worker>,
+    /// Where it is ISAPI.
+    learnt: Arc<Learnt>,
     backoff: Backoff,
     machine: Machine,
     settings: Arc<str>,
@@ -200,7 +205,7 @@ enum Left {
 /// What the next state needs to know of how it came to be.
 enum Brought {
     Nothing,
-    Session(WorkerSession),
+    Session(RecorderSession),
     /// A failure, and when it was found out.
     Failure(RecorderError, UtcTime),
 }
@@ -244,8 +249,20 @@ impl Keeper {
         }
     }
 
+    async fn log_in(&mut self) -> Result<RecorderSession, RecorderError> {
+        match self.account.driver {
+            DriverKind::Sdk => self.log_in_with_worker().await.map(RecorderSession::Sdk),
+            DriverKind::Isapi => {
+                let learnt = self.learnt.clone();
+                IsapiSession::login(&self.account, &self.config, learnt, self.book.clone())
+                    .await
+                    .map(RecorderSession::Isapi)
+            }
+        }
+    }
+
     /// A login, with a worker that is alive.
-    async fn log_in(&mut self) -> Result<WorkerSession, RecorderError> {
+    async fn log_in_with_worker(&mut self) -> Result<WorkerSession, RecorderError> {
         let reach = Reach::of(&self.account.address, self.account.port).await?;
         let worker = match self.worker.take().filter(Worker::is_alive) {
             Some(worker) if worker.reach().covers(&reach) => worker,
@@ -263,7 +280,7 @@ impl Keeper {
     }
 
     /// Publishes and keeps a session.
-    async fn serve(&mut self, session: WorkerSession) -> (Event, Brought) {
+    async fn serve(&mut self, session: RecorderSession) -> (Event, Brought) {
         self.backoff.reset();
         let identity = session.identity().clone();
         tracing::info!(
@@ -275,8 +292,7 @@ impl Keeper {
             "Logged in at the recorder"
         );
         self.publish_online(identity);
-        self.attempt
-            .send_replace(Attempt::Online(RecorderSession::Sdk(session.clone())));
+        self.attempt.send_replace(Attempt::Online(session.clone()));
         let event = match self.keep(&session).await {
             Left::Stopping => return (Event::Stop, Brought::Nothing),
             Left::Lost(error) => return failed(error),
@@ -296,9 +312,9 @@ impl Keeper {
     }
 
     /// Checks a session until it is lost.
-    async fn keep(&mut self, session: &WorkerSession) -> Left {
-        let worker = session.worker().clone();
-        let mut events = worker.events();
+    async fn keep(&mut self, session: &RecorderSession) -> Left {
+        let worker = self.worker.clone();
+        let mut events = worker.as_ref().map(Worker::events);
         let period = self.config.check_interval();
         let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -306,16 +322,16 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = self.shutdown.cancelled() => return Left::Stopping,
-                cause = worker.ended() => return Left::Lost(RecorderError::new(FailureKind::Worker, &*cause)),
+                cause = ended(worker.as_ref()) => return Left::Lost(RecorderError::new(FailureKind::Worker, &*cause)),
                 command = self.inbox.recv() => match command {
                     None => return Left::Stopping,
                     Some(Command::ChangeAccount(account, settings)) => {
-                        (self.account, self.settings) = (account, settings);
+                        self.take_account(account, settings);
                         return Left::AccountChanged;
                     }
                     Some(Command::CheckNow) => {}
                 },
-                event = events.recv() => match event {
+                event = next_event(&mut events) => match event {
                     Ok(DeviceEvent::SessionLost) | Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Ok(DeviceEvent::ReloginFailed) => {
                         let message = format!("{}: the recorder ended the session", self.account.at());
@@ -329,7 +345,8 @@ impl Keeper {
                     Err(broadcast::error::RecvError::Closed) => continue,
                 },
                 _ = ticks.tick() => {
-                    if let Some(why) = outgrown(&worker, self.config.memory_limit_bytes) {
+                    let limit_bytes = self.config.memory_limit_bytes;
+                    if let Some(why) = worker.as_ref().and_then(|worker| outgrown(worker, limit_bytes)) {
                         return Left::Outgrown(why);
                     }
                 }
@@ -415,7 +432,7 @@ impl Keeper {
                 None => Event::Stop,
                 Some(Command::CheckNow) => Event::Asked,
                 Some(Command::ChangeAccount(account, settings)) => {
-                    (self.account, self.settings) = (account, settings);
+                    self.take_account(account, settings);
                     Event::AccountChanged
                 }
             },
@@ -433,6 +450,12 @@ impl Keeper {
         });
     }
 
+    /// Perhaps another device: nothing that was learnt of the old one holds.
+    fn take_account(&mut self, account: RecorderAccount, settings: Arc<str>) {
+        (self.account, self.settings) = (account, settings);
+        self.learnt = Arc::default();
+    }
+
     async fn end_worker(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.close().await;
@@ -443,6 +466,24 @@ impl Keeper {
 fn failed(error: RecorderError) -> (Event, Brought) {
     let event = Event::Failed(error.kind);
     (event, Brought::Failure(error, Timestamp::now().into()))
+}
+
+/// The end of a worker, where there is one.
+async fn ended(worker: Option<&Worker>) -> Arc<str> {
+    match worker {
+        Some(worker) => worker.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a worker tells, where there is one.
+async fn next_event(
+    events: &mut Option<broadcast::Receiver<DeviceEvent>>,
+) -> Result<DeviceEvent, broadcast::error::RecvError> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Why a worker should be replaced now. While something runs it may grow to twice its limit.

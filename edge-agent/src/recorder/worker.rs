@@ -2,54 +2,24 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::{ClockBook, DeviceClock, Told, box_doubt};
+use super::clock::{ClockBook, Told};
 use super::driver::{
     FailureKind, LiveStream, PartProgress, PartRequest, RecorderAccount, RecorderError, Source,
     StreamKind,
 };
+use super::reading::Reading;
 use super::worker_process::Worker;
 use super::worker_protocol::{self as protocol, Answer, Request, Secret};
 use crate::model::inventory::{
     ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
 };
-use crate::model::time::{UtcRange, UtcTime};
-
-/// How long a reading of the recorder's clock is good for a search.
-const READING_LASTS: Duration = Duration::from_secs(15);
-/// How far the box's clock may move beside the one that nobody sets while a reading is used.
-const BOX_MOVES_MS: i64 = 1_000;
-
-/// A reading of the recorder's clock, and when it was made by the box's two clocks.
-#[derive(Debug, Clone)]
-struct Reading {
-    clock: DeviceClock,
-    at: UtcTime,
-    steady: Instant,
-}
-
-impl Reading {
-    fn now(clock: DeviceClock) -> Self {
-        Self {
-            clock,
-            at: Timestamp::now().into(),
-            steady: Instant::now(),
-        }
-    }
-
-    /// Whether the box's clock was set since.
-    fn box_was_set(&self) -> bool {
-        let passed = UtcTime::from(Timestamp::now()).ms_since(self.at);
-        let lasted = self.steady.elapsed().as_millis() as i64;
-        (passed - lasted).abs() > BOX_MOVES_MS
-    }
-}
+use crate::model::time::UtcRange;
 
 /// A login at one recorder through its worker process. Clones share it.
 #[derive(Debug, Clone)]
@@ -89,7 +59,7 @@ impl WorkerSession {
         let Answer::LoggedIn(told) = done.answer else {
             return Err(wrong_answer(&at));
         };
-        let clock = note(&book, &at, &told.clock);
+        let reading = Reading::note(&book, &at, &told.clock);
         let channels = told
             .channels
             .into_iter()
@@ -103,7 +73,7 @@ impl WorkerSession {
             serial: told.serial,
             model: told.model,
             channels,
-            clock: clock.reading(),
+            clock: reading.clock.reading(),
         };
         Ok(Self {
             worker,
@@ -111,18 +81,13 @@ impl WorkerSession {
             at,
             identity: Arc::new(identity),
             book,
-            reading: Arc::new(Mutex::new(Reading::now(clock))),
+            reading: Arc::new(Mutex::new(reading)),
         })
     }
 
     /// What the login told.
     pub fn identity(&self) -> &Arc<RecorderIdentity> {
         &self.identity
-    }
-
-    /// The worker behind it.
-    pub fn worker(&self) -> &Worker {
-        &self.worker
     }
 
     /// Logs out. The worker stays, for another login.
@@ -145,10 +110,10 @@ impl WorkerSession {
         let Answer::Clock(facts) = done.answer else {
             return Err(wrong_answer(&self.at));
         };
-        let clock = note(&self.book, &self.at, &facts);
-        let reading = clock.reading();
-        *self.reading() = Reading::now(clock);
-        Ok(reading)
+        let reading = Reading::note(&self.book, &self.at, &facts);
+        let shown = reading.clock.reading();
+        *self.reading() = reading;
+        Ok(shown)
     }
 
     /// What a channel holds in a range of true time.
@@ -215,13 +180,7 @@ impl WorkerSession {
                 source_locked: row.locked,
             });
         }
-        if reading.box_was_set() {
-            let message = format!(
-                "{}: this box's clock was set while channel {channel} was searched; it is asked again",
-                self.at
-            );
-            return Err(RecorderError::new(FailureKind::Device, message));
-        }
+        reading.check_box(&self.at, channel)?;
         Ok(Inventory {
             channel,
             asked: range,
@@ -336,46 +295,17 @@ impl WorkerSession {
 
     /// A reading that is good for a search: of just now, by a box whose clock is believed.
     async fn fresh_reading(&self) -> Result<Reading, RecorderError> {
-        let known = self.reading().clone();
-        if known.steady.elapsed() > READING_LASTS || known.box_was_set() {
+        let is_stale = self.reading().is_stale();
+        if is_stale {
             self.ping().await?;
         }
         let reading = self.reading().clone();
-        let offset_ms = reading.clock.reading().offset_ms;
-        match box_doubt(reading.at, offset_ms, up_seconds()) {
-            None => Ok(reading),
-            Some(doubt) => Err(RecorderError::new(
-                FailureKind::Local,
-                format!("{}: not searched yet: {doubt}", self.at),
-            )),
-        }
+        reading.believed(&self.at)
     }
 
     fn reading(&self) -> MutexGuard<'_, Reading> {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Works out what the recorder told of its clock, and notes it in its book.
-fn note(book: &ClockBook, at: &str, facts: &protocol::ClockFacts) -> DeviceClock {
-    let (clock, step) = book.note(DeviceClock::measure(facts), Instant::now());
-    if let Some(step) = step {
-        let reading = clock.reading();
-        tracing::warn!(
-            recorder.address = at,
-            recorder.clock_offset_ms = reading.offset_ms,
-            recorder.zone = clock.zone_text(),
-            ?step,
-            "The recorder's clock no longer runs as it did beside this box's; earlier footage keeps the earlier clock"
-        );
-    }
-    clock
-}
-
-/// How long the box has been running, where the kernel says.
-fn up_seconds() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/uptime").ok()?;
-    text.split('.').next()?.parse().ok()
 }
 
 fn wrong_answer(at: &str) -> RecorderError {

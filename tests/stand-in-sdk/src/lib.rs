@@ -12,12 +12,12 @@
 )]
 
 mod callback;
-mod clock;
+pub mod clock;
 pub mod codes;
 mod config;
 mod exports;
 mod faults;
-mod feed;
+pub mod feed;
 mod ffi;
 pub mod folder;
 mod handles;

@@ -134,7 +134,7 @@ export interface components {
          * @description A way to talk to a recorder.
          * @enum {string}
          */
-        DriverKind: "sdk";
+        DriverKind: "sdk" | "isapi";
         /** @description What happened and what to do, for a program (`code`) and for a person (`message`). */
         ErrorBody: {
             /** @description Stable; a client may act on it. */
@@ -165,6 +165,20 @@ export interface components {
          * @enum {string}
          */
         EvictionCause: "retention" | "pressure" | "deleted" | "archive_cleared";
+        /** @description A device that answered. */
+        FoundDevice: {
+            /** @description Where its answer came from. */
+            address: string;
+            /** @description Its model, where it tells one. */
+            model?: string | null;
+            /** @description Its name, where it tells one. */
+            name?: string | null;
+            /**
+             * Format: int32
+             * @description Port of its web interface.
+             */
+            port: number;
+        };
         /** @description How a live stream is doing. */
         LiveStreamHealth: {
             /**
@@ -319,6 +333,25 @@ export interface components {
                 state: components["schemas"]["CameraState"];
                 /** @description Codec of its newest recording: `h264`, `hevc`. */
                 video_codec?: string | null;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_FoundDevice: {
+            /** @description The items of this page. */
+            items: {
+                /** @description Where its answer came from. */
+                address: string;
+                /** @description Its model, where it tells one. */
+                model?: string | null;
+                /** @description Its name, where it tells one. */
+                name?: string | null;
+                /**
+                 * Format: int32
+                 * @description Port of its web interface.
+                 */
+                port: number;
             }[];
             /** @description Pass as `cursor` for the next page; null at the end. */
             next_cursor?: string | null;
@@ -598,6 +631,7 @@ export interface components {
         RecorderInput: {
             /** @description Host name or IP address. */
             address: string;
+            driver?: components["schemas"]["DriverKind"] | null;
             /** @description Whether the agent works with it. */
             enabled?: boolean;
             /** @description Given by people; empty takes the address. */
@@ -606,9 +640,9 @@ export interface components {
             password?: string | null;
             /**
              * Format: int32
-             * @description TCP port of the SDK.
+             * @description TCP port; left out, 8000 for `sdk` and 80 for `isapi`, or the known one when changing.
              */
-            port?: number;
+            port?: number | null;
             /** @description Account on the device. */
             username: string;
         };

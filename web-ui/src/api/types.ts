@@ -15,10 +15,13 @@ export interface Page<T> {
 
 export type RecorderState = "unknown" | "online" | "offline" | "error";
 
+/** How a recorder is talked to: through the vendor's library, or over its web interface. */
+export type DriverKind = "sdk" | "isapi";
+
 export interface Recorder {
   id: string;
   name: string;
-  driver: "sdk";
+  driver: DriverKind;
   address: string;
   port: number;
   username: string;
@@ -38,6 +41,7 @@ export interface Recorder {
 /** Body of `POST /recorders` and `PUT /recorders/{id}`; without a password the one that is kept stays. */
 export interface RecorderInput {
   name: string;
+  driver: DriverKind;
   address: string;
   port: number;
   username: string;
@@ -59,6 +63,14 @@ export interface RecorderPlaces {
   summary: string;
   /** In words; null while nothing holds the background back. */
   background_waits: string | null;
+}
+
+/** A device that answered `POST /recorders/discover`. */
+export interface FoundDevice {
+  address: string;
+  port: number;
+  name: string | null;
+  model: string | null;
 }
 
 /** Answer to `POST /recorders/{id}/test`. */

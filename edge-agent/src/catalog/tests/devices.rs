@@ -100,6 +100,7 @@ async fn one_device_is_not_two_recorders() {
         .catalog
         .add_recorder(crate::catalog::recorders::NewRecorder {
             id: wire::ids::RecorderId::new(),
+            driver: wire::resource::DriverKind::Sdk,
             name: "Twice".to_owned(),
             address: "192.0.2.9".to_owned(),
             port: 8000,

@@ -64,6 +64,14 @@ fn the_first_version_becomes_what_a_new_catalog_is() {
         })
         .unwrap();
     assert_eq!(kept, ("Shop".to_owned(), "sdk".to_owned()));
+    let unknown = upgraded.execute("update recorder set driver = 'other'", []);
+    assert!(unknown.is_err(), "the check of the drivers holds");
+    let orphans: i64 = upgraded
+        .query_row("select count(*) from pragma_foreign_key_check", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(orphans, 0);
     // The totals that triggers keep went through it unharmed, and are kept further.
     let held = "select holding.recordings, holding.bytes, held_bytes from holding, volume";
     let totals = |c: &Connection| -> (i64, i64, i64) {

@@ -140,13 +140,6 @@ impl DeviceClock {
     }
 
     /// True time of what the recorder tells; where its clock showed that more than once, the newest such time.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "drivers ask by ranges and place whole lists; single times come with the browser's timeline"
-        )
-    )]
     pub fn to_utc(&self, told: RecorderTime) -> UtcTime {
         let meanings = self.meanings(told.wall, None);
         let same_pass = meanings.iter().rev().find(|moment| moment.told == told);
@@ -156,13 +149,6 @@ impl DeviceClock {
     }
 
     /// What the recorder's clock showed, or will show, at a true time.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "drivers ask by ranges and place whole lists; single times come with the browser's timeline"
-        )
-    )]
     pub fn to_recorder(&self, utc: UtcTime) -> RecorderTime {
         let era = self.eras().find(|era| utc < era.to);
         era.map_or_else(

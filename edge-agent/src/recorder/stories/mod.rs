@@ -1,8 +1,12 @@
 //! Stories of one recorder: the shipped worker in a process of its own, the stand-in for the vendor's library, and the
 //! session policy. The program under test is the test program itself, which also knows how to be a worker.
+//!
+//! [`both_drivers`] is the conformance suite: the same stories over the SDK and over ISAPI.
 
+mod both_drivers;
 mod fetching;
 mod finding;
+mod isapi;
 mod live;
 mod logging_in;
 mod setting_the_clock;
@@ -93,6 +97,7 @@ impl Place {
 
     fn account(&self, password: &str) -> RecorderAccount {
         RecorderAccount {
+            driver: wire::resource::DriverKind::Sdk,
             address: ADDRESS.into(),
             port: self.port,
             username: "admin".into(),
@@ -160,6 +165,33 @@ struct Running {
 }
 
 impl Running {
+    fn start(account: RecorderAccount, config: Arc<SdkConfig>) -> Self {
+        Self::start_knowing(account, Known::default(), config, ClockBook::default())
+    }
+
+    fn start_knowing(
+        account: RecorderAccount,
+        known: Known,
+        config: Arc<SdkConfig>,
+        book: ClockBook,
+    ) -> Self {
+        let shutdown = CancellationToken::new();
+        let (handle, task) = SessionHandle::start(
+            RecorderId::new(),
+            account,
+            known,
+            config,
+            book.clone(),
+            shutdown.clone(),
+        );
+        Self {
+            handle,
+            task,
+            book,
+            shutdown,
+        }
+    }
+
     async fn session(&self) -> RecorderSession {
         let session = tokio::time::timeout(PATIENCE, self.handle.session());
         session.await.unwrap().unwrap()

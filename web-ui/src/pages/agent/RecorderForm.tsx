@@ -1,14 +1,14 @@
-import { CircleCheck, CircleX } from "lucide-react";
+import { CircleCheck, CircleX, Radar } from "lucide-react";
 import { useState, type ReactNode } from "react";
 
-import type { Recorder, RecorderInput, RecorderTest } from "../../api/types";
+import type { DriverKind, FoundDevice, Recorder, RecorderInput, RecorderTest } from "../../api/types";
 import { Button, Spinner } from "../../components/Button";
-import { TextField } from "../../components/Field";
+import { SelectField, TextField } from "../../components/Field";
 import { ProblemNote } from "../../components/Note";
-import { useSaveRecorder, useTestRecorder } from "./recorders";
+import { useDiscover, useSaveRecorder, useTestRecorder } from "./recorders";
 
-/** Port of the vendor's SDK on a recorder that was not told otherwise. */
-const SDK_PORT = 8000;
+/** Port of a recorder that was not told otherwise, by the way of talking to it. */
+const USUAL_PORT: Record<DriverKind, number> = { sdk: 8000, isapi: 80 };
 
 interface RecorderFormProps {
   /** The one to change, or null for a new one. */
@@ -61,6 +61,27 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
         value={draft.name}
         onChange={(event) => set({ name: event.target.value })}
       />
+      {kept === null && <Nearby onChoose={(found) => set({ address: found.address, ...nameOf(found, draft.name) })} />}
+      <SelectField
+        label="Way to talk to it"
+        name="driver"
+        // Channels have other numbers in the other way: a recorder that has answered keeps its own.
+        disabled={Boolean(kept?.serial)}
+        hint={
+          kept?.serial
+            ? "Cannot be changed any more. Delete the recorder and add it again; its footage stays."
+            : "The vendor's library knows all its recorders; the web interface needs no library."
+        }
+        value={draft.driver}
+        onChange={(event) => {
+          const driver = event.target.value as DriverKind;
+          const isUsual = draft.port === USUAL_PORT[draft.driver];
+          set(isUsual ? { driver, port: USUAL_PORT[driver] } : { driver });
+        }}
+      >
+        <option value="sdk">Vendor's library (SDK)</option>
+        <option value="isapi">Web interface (ISAPI)</option>
+      </SelectField>
       <div className="grid grid-cols-[1fr_7rem] gap-3">
         <TextField
           label="Address"
@@ -134,6 +155,44 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
   );
 }
 
+/** Devices of the network that answer, so that nobody has to know an address by heart. */
+function Nearby({ onChoose }: { onChoose: (found: FoundDevice) => void }) {
+  const discover = useDiscover();
+  return (
+    <div className="flex flex-col gap-2">
+      <Button
+        type="button"
+        icon={Radar}
+        busy={discover.isPending}
+        data-testid="recorder-discover"
+        onClick={() => discover.mutate()}
+      >
+        Look for recorders on this network
+      </Button>
+      <ProblemNote error={discover.error} />
+      {discover.data?.items.length === 0 && (
+        <p role="status" className="text-soft">
+          Nothing answers. Many recorders have ONVIF switched off; type the address instead.
+        </p>
+      )}
+      <ul className="flex flex-col gap-1">
+        {discover.data?.items.map((found) => (
+          <li key={found.address}>
+            <Button type="button" look="quiet" onClick={() => onChoose(found)}>
+              {found.address} {[found.name, found.model].filter(Boolean).join(", ")}
+            </Button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** A name that a person has typed stays. */
+function nameOf(found: FoundDevice, typed: string): { name?: string } {
+  return typed === "" && found.name ? { name: found.name } : {};
+}
+
 /** What worked and what did not, in the order in which it was tried. */
 export function TestResult({ test }: { test: RecorderTest }) {
   return (
@@ -161,8 +220,8 @@ function stepText(name: string): string {
 
 function draftOf(recorder: Recorder | null): RecorderInput {
   if (recorder === null) {
-    return { name: "", address: "", port: SDK_PORT, username: "admin", enabled: true };
+    return { name: "", driver: "sdk", address: "", port: USUAL_PORT.sdk, username: "admin", enabled: true };
   }
-  const { name, address, port, username, enabled } = recorder;
-  return { name, address, port, username, enabled };
+  const { name, driver, address, port, username, enabled } = recorder;
+  return { name, driver, address, port, username, enabled };
 }

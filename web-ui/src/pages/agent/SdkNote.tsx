@@ -14,8 +14,8 @@ export function SdkNote() {
       <Note tone="warn" title="The recorder library is missing">
         <p>{system.data.sdk_problem}</p>
         <p className="mt-1 text-soft">
-          It is looked for in <code>{system.data.sdk_folder}</code>. Recorders cannot be reached until it is there;
-          footage that is held plays without it.
+          It is looked for in <code>{system.data.sdk_folder}</code>. Recorders that are reached through it have to
+          wait until it is there; those over their web interface (ISAPI) and footage that is held do not need it.
         </p>
       </Note>
     </div>

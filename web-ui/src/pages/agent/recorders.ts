@@ -2,7 +2,16 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 
 import { apiUrl, demand } from "../../api/client";
-import type { Camera, Recorder, RecorderInput, RecorderTest, SyncJob, SyncRequest } from "../../api/types";
+import type {
+  Camera,
+  FoundDevice,
+  Page,
+  Recorder,
+  RecorderInput,
+  RecorderTest,
+  SyncJob,
+  SyncRequest,
+} from "../../api/types";
 
 /** Adds a recorder, or changes the one with the given id. */
 export function useSaveRecorder() {
@@ -13,6 +22,13 @@ export function useSaveRecorder() {
         ? demand<Recorder>("POST", apiUrl("/recorders"), input)
         : demand<Recorder>("PUT", apiUrl(`/recorders/${id}`), input),
     onSuccess: () => client.invalidateQueries({ queryKey: ["recorder"] }),
+  });
+}
+
+/** Asks the network for devices (ONVIF); takes a few seconds. */
+export function useDiscover() {
+  return useMutation({
+    mutationFn: () => demand<Page<FoundDevice>>("POST", apiUrl("/recorders/discover")),
   });
 }
 
