@@ -212,15 +212,16 @@ async fn a_stalled_stream_is_begun_again() {
     };
     let hub = hub(&camera, patient);
     let id = CameraId::new();
-    hub.playlist(id, target(33), "one").await.unwrap();
     let begun = Instant::now();
-    while camera.opened.load(Ordering::SeqCst) < 2 {
+    // On a machine so loaded that no picture comes before the stall is noticed, the player is told to try again.
+    let mut played = false;
+    while !played || camera.opened.load(Ordering::SeqCst) < 2 {
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_secs(120),
             "{:?}",
             hub.health()
         );
-        hub.playlist(id, target(33), "one").await.unwrap();
+        played |= hub.playlist(id, target(33), "one").await.is_ok();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let mut playlist = String::new();
