@@ -171,7 +171,9 @@ impl Recorder {
 
     /// None when the credentials are right; otherwise the refusal, which counts wrong passwords.
     fn refuse(&self, request: &Request) -> Option<Answer> {
-        let (device, quirks) = (self.device(), self.quirks());
+        let (device, mut quirks) = (self.device(), self.quirks());
+        // One RTSP connection keeps its nonce, also on devices whose web server wants a fresh one for every request.
+        quirks.single_use_nonce &= !request.target.starts_with("rtsp:");
         let verdict = self
             .nonces
             .judge(request, &device.user, &device.password, &quirks);

@@ -40,7 +40,7 @@ pub struct Quirks {
     pub namespace: &'static str,
     /// What a challenge offers.
     pub challenge: Challenge,
-    /// A nonce is good for one request.
+    /// A nonce is good for one request over HTTP.
     pub single_use_nonce: bool,
     /// `userCheck` is not known.
     pub no_user_check: bool,
