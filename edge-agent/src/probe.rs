@@ -8,7 +8,7 @@ use wire::resource::DriverKind;
 use zeroize::Zeroizing;
 
 use crate::recorder::config::SdkConfig;
-use crate::recorder::driver::{FailureKind, RecorderAccount};
+use crate::recorder::driver::{FailureKind, RecorderAccount, Tls};
 use crate::recorder::{Examination, examine};
 
 /// What `--help` says about exit codes.
@@ -69,6 +69,7 @@ fn probe(args: &Args) -> anyhow::Result<Examination> {
                 driver: DriverKind::Sdk,
                 address: args.host.clone(),
                 port: args.port,
+                tls: Tls::Off,
                 username: user.clone(),
                 password: Zeroizing::new(password.to_owned()),
             })
@@ -130,7 +131,8 @@ fn exit_code(failure: Option<FailureKind>) -> u8 {
         Some(FailureKind::Locked) => 6,
         Some(FailureKind::Worker) => 7,
         Some(
-            FailureKind::Capacity
+            FailureKind::OtherCertificate(_)
+            | FailureKind::Capacity
             | FailureKind::Device
             | FailureKind::SourceGone
             | FailureKind::Unsupported

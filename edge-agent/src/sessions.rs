@@ -18,13 +18,14 @@ use wire::resource::{DriverKind, Recorder, RecorderState};
 
 use crate::catalog::recorders::SessionNoted;
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
+use crate::model::fingerprint::Fingerprint;
 use crate::model::inventory::Inventory;
 use crate::model::time::UtcRange;
 use crate::pipeline::Recorders;
 use crate::recorder::clock::ClockBook;
 use crate::recorder::config::SdkConfig;
 use crate::recorder::driver::{
-    FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
+    FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession, Tls,
 };
 use crate::recorder::library_problem;
 use crate::recorder::session::{Known, SessionHandle, SessionStatus};
@@ -66,8 +67,36 @@ struct Settings {
     driver: DriverKind,
     address: String,
     port: u16,
+    tls: Tls,
     username: String,
     password_sealed: Vec<u8>,
+}
+
+impl Running {
+    /// Whether it works with these settings. The certificate that it was the first to see is no news to it.
+    fn has(&self, wanted: &Settings) -> bool {
+        let tls = match self.settings.tls {
+            Tls::FirstUse => Tls::of(
+                true,
+                self.handle.as_ref().and_then(SessionHandle::certificate),
+            ),
+            tls => tls,
+        };
+        let mut settings = self.settings.clone();
+        settings.tls = tls;
+        settings == *wanted
+    }
+}
+
+/// How connections to a recorder are protected. A text that is no fingerprint was not written by us: then the first
+/// certificate is not believed either.
+fn tls_of(recorder: &Recorder) -> Tls {
+    let certificate = recorder.certificate_sha256.as_deref();
+    let unreadable = Fingerprint::of(b"");
+    Tls::of(
+        recorder.tls,
+        certificate.map(|text| text.parse().unwrap_or(unreadable)),
+    )
 }
 
 impl Settings {
@@ -79,6 +108,10 @@ impl Settings {
             self.driver, self.address, self.port, self.username
         )
         .into_bytes();
+        // Which certificate it shows is no part of what it thinks of the credentials.
+        if self.tls != Tls::Off {
+            all.extend(b"tls\0");
+        }
         all.extend(&self.password_sealed);
         base::token::sha256_hex(&all)
     }
@@ -131,6 +164,7 @@ impl Sessions {
             driver: recorder.driver,
             address: recorder.address.clone(),
             port: recorder.port,
+            tls: tls_of(recorder),
             username: recorder.username.clone(),
             password: self.0.secrets.open_password(recorder.id, &sealed)?,
         })
@@ -223,7 +257,7 @@ impl Sessions {
             };
             let is_as_it_should_be = self.locked().get(&id).is_some_and(|running| {
                 // One device in two rows is mended by removing a row.
-                running.settings == settings && (running.handle.is_some() || !any_gone)
+                running.has(&settings) && (running.handle.is_some() || !any_gone)
             });
             if !is_as_it_should_be && !self.change(&recorder, &settings).await? {
                 self.end(id).await;
@@ -257,6 +291,7 @@ impl Sessions {
             driver: recorder.driver,
             address: recorder.address.clone(),
             port: recorder.port,
+            tls: tls_of(recorder),
             username: recorder.username.clone(),
             password_sealed: self.0.catalog.recorder_password_sealed(recorder.id).await?,
         })
@@ -322,6 +357,11 @@ impl Sessions {
             let now = status.borrow_and_update().clone();
             if let Err(error) = self.note_login(id, &now, &mut answered).await {
                 tracing::error!(recorder.id = %id, %error, "What a recorder thinks of its credentials cannot be written down");
+            }
+            if let Some(shown) = now.other_certificate
+                && let Err(error) = self.0.catalog.note_other_certificate(id, shown).await
+            {
+                tracing::error!(recorder.id = %id, %error, "The recorder's other certificate cannot be written down");
             }
             let identity = match now.state {
                 RecorderState::Online => now.identity.as_deref(),
@@ -508,6 +548,8 @@ mod tests {
             port: 8000,
             username: "admin".into(),
             password_sealed: secrets.seal(id, "word"),
+            tls: false,
+            certificate: None,
             enabled: true,
         };
         house.catalog.add_recorder(new).await.unwrap();
@@ -598,6 +640,7 @@ mod tests {
             last_checked_at: None,
             identity: None,
             refusal: None,
+            other_certificate: None,
             settings: Arc::default(),
         });
         let stop = stop_of(&sessions, id).unwrap();

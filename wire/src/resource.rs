@@ -60,6 +60,16 @@ pub struct Recorder {
     pub port: u16,
     /// Account on the device.
     pub username: String,
+    /// Whether it is talked to over TLS (HTTPS); only with `isapi`.
+    #[serde(default)]
+    pub tls: bool,
+    /// SHA-256 (64 hex digits) of the certificate that it is known by since its first login over TLS.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
+    /// SHA-256 of another certificate that it shows now: nothing is sent to it until a person accepts it by making it
+    /// the recorder's `certificate_sha256`.
+    #[serde(default)]
+    pub other_certificate_sha256: Option<String>,
     /// Whether the agent works with it.
     pub enabled: bool,
     /// Whether it answers.

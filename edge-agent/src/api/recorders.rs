@@ -14,16 +14,18 @@ use zeroize::Zeroizing;
 use super::error::sentence;
 use super::{ApiError, ApiResult, App, JsonBody, Path, Principal};
 use crate::catalog::recorders::{NewRecorder, RecorderChange, SessionNoted};
+use crate::model::fingerprint::{Fingerprint, NotAFingerprint};
 use crate::recorder::test_connection;
 
 /// Most recorders of one appliance: each may cost a worker process.
 const RECORDERS_MAX: usize = 64;
 
 /// Port of a recorder that was not told otherwise.
-fn usual_port(driver: DriverKind) -> u16 {
-    match driver {
-        DriverKind::Sdk => 8000,
-        DriverKind::Isapi => 80,
+fn usual_port(driver: DriverKind, tls: bool) -> u16 {
+    match (driver, tls) {
+        (DriverKind::Sdk, _) => 8000,
+        (DriverKind::Isapi, false) => 80,
+        (DriverKind::Isapi, true) => 443,
     }
 }
 
@@ -49,10 +51,17 @@ pub struct RecorderInput {
     driver: Option<DriverKind>,
     /// Host name or IP address.
     address: String,
-    /// TCP port; left out, 8000 for `sdk` and 80 for `isapi`, or the known one when changing.
+    /// TCP port; left out, 8000 for `sdk`, 80 for `isapi` and 443 with `tls`, or the known one when changing.
     #[serde(default)]
     #[schema(minimum = 1)]
     port: Option<u16>,
+    /// Talk to it over TLS (HTTPS); only with `isapi`, off unless told otherwise. Stays when it is left out of a change.
+    #[serde(default)]
+    tls: Option<bool>,
+    /// SHA-256 of the certificate that it must show from now on: accepts the one in `other_certificate_sha256`. Left
+    /// out, the known one counts, or the first that it shows at a login that succeeds.
+    #[serde(default)]
+    certificate_sha256: Option<String>,
     /// Account on the device.
     username: String,
     /// Its password; when changing, leave it out to keep the one that is known. Never returned.
@@ -101,6 +110,8 @@ pub async fn add(
     }
     let id = RecorderId::new();
     let driver = input.driver.unwrap_or_default();
+    let tls = input.tls.unwrap_or_default();
+    let certificate = input.certificate(driver, tls)?;
     let recorder = app
         .catalog
         .add_recorder(NewRecorder {
@@ -109,7 +120,9 @@ pub async fn add(
             name: input.name,
             driver,
             address: input.address,
-            port: input.port.unwrap_or_else(|| usual_port(driver)),
+            port: input.port.unwrap_or_else(|| usual_port(driver, tls)),
+            tls,
+            certificate,
             username: input.username,
             enabled: input.enabled,
         })
@@ -148,7 +161,14 @@ pub async fn change(
              other numbers. Remove the recorder and add it again; its footage stays.",
         ));
     }
-    let change = input.changes(&known, |password| app.secrets.seal(id, password));
+    let driver = input.driver.unwrap_or(known.driver);
+    let certificate = input.certificate(driver, input.tls.unwrap_or(known.tls))?;
+    if certificate.is_some() {
+        tracing::info!(recorder.id = %id, person = %who.username, "A recorder's certificate was accepted");
+    }
+    let change = input.changes(&known, certificate, |password| {
+        app.secrets.seal(id, password)
+    });
     let recorder = app.catalog.change_recorder(id, change).await?;
     tracing::info!(recorder.id = %id, person = %who.username, "A recorder was changed");
     Ok(Json(recorder))
@@ -301,9 +321,32 @@ impl RecorderInput {
         Ok(self)
     }
 
+    /// The certificate that a person has accepted, where TLS is possible.
+    fn certificate(&self, driver: DriverKind, tls: bool) -> ApiResult<Option<Fingerprint>> {
+        if tls && driver != DriverKind::Isapi {
+            return Err(ApiError::invalid_field(
+                "tls",
+                "Only recorders that are talked to over ISAPI can be reached over TLS; the vendor's library protects \
+                 its connections in its own way.",
+            ));
+        }
+        self.certificate_sha256
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|error: NotAFingerprint| {
+                ApiError::invalid_field("certificate_sha256", sentence(&error))
+            })
+    }
+
     /// What differs from what is known. Setting the same address again is no reason to log in anew, but giving a
     /// password is: that is how people say "try again".
-    fn changes(self, known: &Recorder, seal: impl Fn(&str) -> Vec<u8>) -> RecorderChange {
+    fn changes(
+        self,
+        known: &Recorder,
+        certificate: Option<Fingerprint>,
+        seal: impl Fn(&str) -> Vec<u8>,
+    ) -> RecorderChange {
         fn differs<T: PartialEq>(new: T, old: &T) -> Option<T> {
             (new != *old).then_some(new)
         }
@@ -314,6 +357,9 @@ impl RecorderInput {
             driver: self
                 .driver
                 .and_then(|driver| differs(driver, &known.driver)),
+            tls: self.tls.and_then(|tls| differs(tls, &known.tls)),
+            certificate: certificate
+                .filter(|it| known.certificate_sha256.as_deref() != Some(&*it.to_string())),
             username: differs(self.username, &known.username),
             password_sealed: self.password.as_ref().map(|password| seal(password)),
             enabled: differs(self.enabled, &known.enabled),

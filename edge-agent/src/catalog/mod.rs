@@ -43,6 +43,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v2_login.sql"),
         include_str!("upgrade/v3_clock.sql"),
         include_str!("upgrade/v4_isapi.sql"),
+        include_str!("upgrade/v5_tls.sql"),
     ],
 };
 

@@ -12,6 +12,7 @@ use wire::time::UtcTime;
 use super::text::{Word, cut, parsed, time, time_opt, word};
 use super::{Catalog, CatalogError, ChangeKind, Work, cameras, recordings};
 use crate::model::clock::told_problem;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::inventory::RecorderIdentity;
 
 /// Longest reason kept.
@@ -34,6 +35,10 @@ pub struct NewRecorder {
     pub username: String,
     /// Its password, sealed.
     pub password_sealed: Vec<u8>,
+    /// Whether it is talked to over TLS.
+    pub tls: bool,
+    /// The certificate that it must show; none: the first that it shows.
+    pub certificate: Option<Fingerprint>,
     /// Whether the agent works with it.
     pub enabled: bool,
 }
@@ -53,6 +58,10 @@ pub struct RecorderChange {
     pub username: Option<String>,
     /// Its password, sealed.
     pub password_sealed: Option<Vec<u8>>,
+    /// Whether it is talked to over TLS.
+    pub tls: Option<bool>,
+    /// The certificate that it must show from now on.
+    pub certificate: Option<Fingerprint>,
     /// Whether the agent works with it.
     pub enabled: Option<bool>,
 }
@@ -68,7 +77,8 @@ pub enum SessionNoted {
     WrongDevice(String),
 }
 
-const COLUMNS: &str = "id, name, driver, address, port, username, enabled, state, state_reason, last_checked_utc, \
+const COLUMNS: &str = "id, name, driver, address, port, username, tls, tls_sha256, tls_other_sha256, enabled, \
+                       state, state_reason, last_checked_utc, \
                        serial, model, clock_offset_ms, clock_zone, clock_drift_ms_per_day, created_utc";
 
 fn recorder_of(row: &Row<'_>) -> rusqlite::Result<Recorder> {
@@ -81,6 +91,9 @@ fn recorder_of(row: &Row<'_>) -> rusqlite::Result<Recorder> {
         address: row.get("address")?,
         port: row.get("port")?,
         username: row.get("username")?,
+        tls: row.get("tls")?,
+        certificate_sha256: row.get("tls_sha256")?,
+        other_certificate_sha256: row.get("tls_other_sha256")?,
         enabled: row.get("enabled")?,
         state: word(row, "state")?,
         state_reason: row.get("state_reason")?,
@@ -143,8 +156,9 @@ impl Catalog {
             let id = new.id;
             w.tx.execute(
                 "insert into recorder
-                    (id, name, driver, address, port, username, password_sealed, enabled, created_utc, updated_utc)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                    (id, name, driver, address, port, username, password_sealed, enabled, tls, tls_sha256, created_utc,
+                     updated_utc)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
                 params![
                     id.to_string(),
                     new.name,
@@ -154,6 +168,8 @@ impl Catalog {
                     new.username,
                     new.password_sealed,
                     new.enabled,
+                    new.tls,
+                    new.certificate.map(|it| it.to_string()),
                     w.now.micros(),
                 ],
             )?;
@@ -176,6 +192,8 @@ impl Catalog {
                 || change.port.is_some()
                 || change.username.is_some()
                 || change.password_sealed.is_some()
+                || change.tls.is_some()
+                || change.certificate.is_some()
                 || change.enabled.is_some();
             get(w.tx, id)?;
             w.tx.execute(
@@ -183,6 +201,8 @@ impl Catalog {
                     name = coalesce(?2, name), address = coalesce(?3, address), port = coalesce(?4, port),
                     username = coalesce(?5, username), password_sealed = coalesce(?6, password_sealed),
                     enabled = coalesce(?7, enabled), driver = coalesce(?10, driver),
+                    tls = coalesce(?11, tls), tls_sha256 = coalesce(?12, tls_sha256),
+                    tls_other_sha256 = iif(?11 is null and ?12 is null, tls_other_sha256, null),
                     state = iif(?8, 'unknown', state), state_reason = iif(?8, null, state_reason), updated_utc = ?9
                  where id = ?1",
                 params![
@@ -196,6 +216,8 @@ impl Catalog {
                     afresh,
                     w.now.micros(),
                     change.driver.map(Word::word),
+                    change.tls,
+                    change.certificate.map(|it| it.to_string()),
                 ],
             )?;
             w.changed(ChangeKind::Recorder, id);
@@ -282,6 +304,26 @@ impl Catalog {
         .await
     }
 
+    /// It shows another certificate than the one it is known by: a person has to say whether that is right.
+    pub async fn note_other_certificate(
+        &self,
+        id: RecorderId,
+        shown: Fingerprint,
+    ) -> Result<(), CatalogError> {
+        self.write(move |w| {
+            let news = w.tx.execute(
+                "update recorder set tls_other_sha256 = ?2
+                 where id = ?1 and tls_other_sha256 is not ?2 and removed_utc is null",
+                params![id.to_string(), shown.to_string()],
+            )?;
+            if news > 0 {
+                w.changed(ChangeKind::Recorder, id);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// What the sizes that this device states and the sizes that arrive differ by, learnt from a download.
     pub async fn learn_size_delta(
         &self,
@@ -331,13 +373,16 @@ fn wrong_device(
 fn accept(w: &mut Work<'_>, known: &Recorder, told: &RecorderIdentity) -> Result<(), CatalogError> {
     let id = known.id;
     w.tx.execute(
-        "update recorder set serial = ?2, model = ?3, clock_offset_ms = ?4, zone_minutes = ?5 where id = ?1",
+        "update recorder set serial = ?2, model = ?3, clock_offset_ms = ?4, zone_minutes = ?5,
+            tls_sha256 = coalesce(tls_sha256, ?6), tls_other_sha256 = iif(?6 is null, tls_other_sha256, null)
+         where id = ?1",
         params![
             id.to_string(),
             told.serial,
             told.model,
             told.clock.offset_ms,
-            told.clock.zone_minutes
+            told.clock.zone_minutes,
+            told.certificate.map(|it| it.to_string()),
         ],
     )?;
     if known.serial.is_none() {

@@ -11,6 +11,11 @@ create table recorder (
     address         text not null,
     port            integer not null check (port between 1 and 65535),
     username        text not null,
+    -- Over TLS: the certificate that it is known by since its first login, and another one that it shows now and that
+    -- nobody has accepted. SHA-256 as 64 hex digits.
+    tls             integer not null default 0 check (tls in (0, 1)),
+    tls_sha256      text,
+    tls_other_sha256 text,
     -- Sealed by secrets.rs; nothing else can open it.
     password_sealed blob not null,
     enabled         integer not null default 1 check (enabled in (0, 1)),

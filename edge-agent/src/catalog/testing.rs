@@ -131,6 +131,8 @@ impl House {
                 port: 8000,
                 username: "admin".to_owned(),
                 password_sealed: b"sealed".to_vec(),
+                tls: false,
+                certificate: None,
                 enabled: true,
             })
             .await
@@ -238,6 +240,7 @@ pub fn identity(serial: &str, channels: u32) -> RecorderIdentity {
             zone_minutes: 60,
             offset_ms: 1_500,
         },
+        certificate: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one observation found on a recorder.
 
+use super::fingerprint::Fingerprint;
 use super::time::{RecorderTime, UtcRange, UtcTime};
 
 /// A channel as the recorder lists it at login.
@@ -33,6 +34,8 @@ pub struct RecorderIdentity {
     pub channels: Vec<ChannelInfo>,
     /// Its clock.
     pub clock: RecorderClock,
+    /// The certificate that it showed; None without TLS.
+    pub certificate: Option<Fingerprint>,
 }
 
 /// A recording that the recorder holds.

@@ -35,6 +35,7 @@ impl Holds {
             // Only a person can mend these, and then the recorder changes, which forgives at once.
             FailureKind::Refused
             | FailureKind::Locked
+            | FailureKind::OtherCertificate(_)
             | FailureKind::LibraryMissing
             | FailureKind::Unsupported => LONGEST,
             _ => Backoff::step(FIRST, LONGEST, hold.failures),

@@ -418,7 +418,10 @@ impl Order {
                 Ok(Effect::Nothing)
             }
             // Its fault, not this recording's.
-            FailureKind::Refused | FailureKind::Locked | FailureKind::LibraryMissing => {
+            FailureKind::Refused
+            | FailureKind::Locked
+            | FailureKind::OtherCertificate(_)
+            | FailureKind::LibraryMissing => {
                 catalog.put_back(id, None).await?;
                 Ok(Effect::HoldBack(error))
             }

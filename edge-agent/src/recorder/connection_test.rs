@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::clock::ClockBook;
 use super::config::SdkConfig;
-use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession, Tls};
 use super::isapi::IsapiSession;
 use super::reach::Reach;
 use super::worker::WorkerSession;
@@ -102,6 +102,7 @@ async fn examine_steps(
             driver: DriverKind::Sdk,
             address: address.to_owned(),
             port,
+            tls: Tls::Off,
             username: String::new(),
             password: String::new().into(),
         }

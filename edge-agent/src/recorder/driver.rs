@@ -11,8 +11,32 @@ use tokio_util::sync::CancellationToken;
 use wire::resource::DriverKind;
 use zeroize::Zeroizing;
 
+use crate::model::fingerprint::Fingerprint;
 use crate::model::inventory::{Inventory, RecorderIdentity};
 use crate::model::time::{RecorderTime, UtcRange};
+
+/// How connections to a recorder are protected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// Not by TLS.
+    #[default]
+    Off,
+    /// By TLS; the certificate that it shows first is the one that counts.
+    FirstUse,
+    /// By TLS; it must show this certificate.
+    Known(Fingerprint),
+}
+
+impl Tls {
+    /// As settings say it.
+    pub fn of(is_on: bool, certificate: Option<Fingerprint>) -> Self {
+        match (is_on, certificate) {
+            (false, _) => Self::Off,
+            (true, None) => Self::FirstUse,
+            (true, Some(certificate)) => Self::Known(certificate),
+        }
+    }
+}
 
 /// Where a recorder is, how to talk to it and how to log in.
 #[derive(Clone)]
@@ -23,6 +47,8 @@ pub struct RecorderAccount {
     pub address: String,
     /// TCP port.
     pub port: u16,
+    /// How connections are protected; ISAPI only.
+    pub tls: Tls,
     /// User name.
     pub username: String,
     /// Password; wiped when dropped.
@@ -53,6 +79,8 @@ pub enum FailureKind {
     Refused,
     /// The account is locked; further attempts would prolong it (class K).
     Locked,
+    /// It shows this certificate instead of the one it is known by: nothing is sent to it until a person accepts it.
+    OtherCertificate(Fingerprint),
     /// The device has no session or bandwidth left: fewer at once, later (class C).
     Capacity,
     /// Nothing answers, or the connection broke: retry with back-off (class N).

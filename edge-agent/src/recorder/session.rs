@@ -20,12 +20,13 @@ use wire::resource::{DriverKind, RecorderState};
 
 use super::clock::ClockBook;
 use super::config::SdkConfig;
-use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession};
+use super::driver::{FailureKind, RecorderAccount, RecorderError, RecorderSession, Tls};
 use super::isapi::{IsapiSession, Learnt};
 use super::reach::Reach;
 use super::worker::WorkerSession;
 use super::worker_process::Worker;
 use super::worker_protocol::DeviceEvent;
+use crate::model::fingerprint::Fingerprint;
 use crate::model::inventory::RecorderIdentity;
 use crate::model::time::UtcTime;
 use states::{Event, Machine, Retry, State};
@@ -54,6 +55,8 @@ pub struct SessionStatus {
     pub identity: Option<Arc<RecorderIdentity>>,
     /// It does not take the credentials, or has locked the account.
     pub refusal: Option<RecorderError>,
+    /// It shows this certificate instead of the one it is known by.
+    pub other_certificate: Option<Fingerprint>,
     /// Which settings all this was found out with.
     pub settings: Arc<str>,
 }
@@ -108,6 +111,7 @@ impl SessionHandle {
             last_checked_at: None,
             identity: None,
             refusal: None,
+            other_certificate: None,
             settings: known.settings.clone(),
         };
         let (status_sender, status) = watch::channel(unknown);
@@ -142,6 +146,11 @@ impl SessionHandle {
     /// What is known, now and whenever it changes.
     pub fn status(&self) -> watch::Receiver<SessionStatus> {
         self.status.clone()
+    }
+
+    /// The certificate that it showed at its last login; none without TLS.
+    pub fn certificate(&self) -> Option<Fingerprint> {
+        self.status.borrow().identity.as_ref()?.certificate
     }
 
     /// A session to work with. Waits for the attempt in progress; between attempts, and in state `error`, it answers
@@ -283,6 +292,10 @@ impl Keeper {
     async fn serve(&mut self, session: RecorderSession) -> (Event, Brought) {
         self.backoff.reset();
         let identity = session.identity().clone();
+        // The one shown first is the one from now on.
+        if let (Tls::FirstUse, Some(certificate)) = (self.account.tls, identity.certificate) {
+            self.account.tls = Tls::Known(certificate);
+        }
         tracing::info!(
             recorder.address = self.account.at(),
             recorder.model = identity.model,
@@ -406,12 +419,17 @@ impl Keeper {
             );
         }
         let refused = matches!(error.kind, FailureKind::Refused | FailureKind::Locked);
+        let other_certificate = match error.kind {
+            FailureKind::OtherCertificate(shown) => Some(shown),
+            _ => None,
+        };
         self.status.send_replace(SessionStatus {
             state,
             reason: Some(error.message.clone()),
             last_checked_at: Some(since),
             identity: known.identity,
             refusal: refused.then(|| error.clone()),
+            other_certificate,
             settings: self.settings.clone(),
         });
         self.attempt.send_replace(Attempt::Failed(error));
@@ -446,6 +464,7 @@ impl Keeper {
             last_checked_at: Some(Timestamp::now().into()),
             identity: Some(identity),
             refusal: None,
+            other_certificate: None,
             settings: self.settings.clone(),
         });
     }

@@ -74,6 +74,7 @@ impl WorkerSession {
             model: told.model,
             channels,
             clock: reading.clock.reading(),
+            certificate: None,
         };
         Ok(Self {
             worker,

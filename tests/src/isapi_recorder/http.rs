@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::documents::{self, inner, unescape};
 use super::files;
@@ -34,7 +33,10 @@ struct Download {
 }
 
 /// Answers the requests of a connection.
-pub(super) async fn serve(connection: TcpStream, recorder: Arc<Recorder>) {
+pub(super) async fn serve(
+    connection: impl AsyncRead + AsyncWrite + Unpin,
+    recorder: Arc<Recorder>,
+) {
     let mut connection = BufReader::new(connection);
     while let Ok(Some(request)) = Request::read(&mut connection).await {
         let delay = Duration::from_millis(recorder.quirks().delay_ms);
@@ -68,7 +70,10 @@ pub(super) async fn serve(connection: TcpStream, recorder: Arc<Recorder>) {
 }
 
 /// Bytes sent, and whether the connection goes on.
-async fn send(download: Download, to: &mut BufReader<TcpStream>) -> (u64, bool) {
+async fn send(
+    download: Download,
+    to: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>,
+) -> (u64, bool) {
     let length = download.with_length.then_some(download.bytes.len());
     let head = download.answer.head(PROTOCOL, length);
     if to.write_all(head.as_bytes()).await.is_err() {

@@ -13,6 +13,7 @@ mod message;
 mod quirks;
 mod rtp;
 mod rtsp;
+mod tls;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -64,6 +65,8 @@ pub(crate) struct Recorder {
     /// Reels of the device are relative to this.
     media: PathBuf,
     ports: (u16, u16),
+    /// None: HTTP.
+    https: Option<tls::Https>,
     nonces: Nonces,
     tries: Mutex<Tries>,
     seen: Mutex<Vec<Seen>>,
@@ -78,7 +81,21 @@ struct Tries {
 
 impl IsapiRecorder {
     /// Starts one on free ports of the loopback address, on the running runtime. Its device gets the port of HTTP.
-    pub async fn start(mut device: Device, media: &Path, quirks: Quirks) -> Result<Self> {
+    pub async fn start(device: Device, media: &Path, quirks: Quirks) -> Result<Self> {
+        Self::start_with(device, media, quirks, None).await
+    }
+
+    /// As [`Self::start`], with HTTPS and a certificate of its own in place of HTTP.
+    pub async fn start_tls(device: Device, media: &Path, quirks: Quirks) -> Result<Self> {
+        Self::start_with(device, media, quirks, Some(tls::Https::new()?)).await
+    }
+
+    async fn start_with(
+        mut device: Device,
+        media: &Path,
+        quirks: Quirks,
+        https: Option<tls::Https>,
+    ) -> Result<Self> {
         let http = TcpListener::bind("127.0.0.1:0").await?;
         let rtsp = TcpListener::bind("127.0.0.1:0").await?;
         let (http_address, rtsp_address) = (http.local_addr()?, rtsp.local_addr()?);
@@ -89,6 +106,7 @@ impl IsapiRecorder {
             quirks: Mutex::new(quirks),
             media: media.to_owned(),
             ports: (http_address.port(), rtsp_address.port()),
+            https,
             nonces: Nonces::default(),
             tries: Mutex::default(),
             seen: Mutex::default(),
@@ -99,7 +117,7 @@ impl IsapiRecorder {
             http,
             recorder.clone(),
             stop.clone(),
-            http::serve,
+            web,
         )));
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
             rtsp,
@@ -113,6 +131,18 @@ impl IsapiRecorder {
             recorder,
             _running: stop.drop_guard(),
         })
+    }
+
+    /// SHA-256 of its certificate as 64 hex digits; empty without TLS.
+    pub fn certificate_sha256(&self) -> String {
+        let https = self.recorder.https.as_ref();
+        https.map(tls::Https::sha256).unwrap_or_default()
+    }
+
+    /// It was reset, or another device has taken its place: another certificate from now on.
+    pub fn replace_certificate(&self) -> Result<()> {
+        let https = self.recorder.https.as_ref();
+        https.map_or(Ok(()), tls::Https::replace)
     }
 
     /// Changes how it behaves, from the next request on.
@@ -153,6 +183,17 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     while let Ok((connection, _)) = listener.accept().await {
         let serving = serve(connection, recorder.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(serving));
+    }
+}
+
+/// HTTP, or the same over TLS.
+async fn web(connection: tokio::net::TcpStream, recorder: Arc<Recorder>) {
+    let Some(https) = &recorder.https else {
+        return http::serve(connection, recorder).await;
+    };
+    if let Some((connection, ends)) = https.accept(connection).await {
+        let serving = http::serve(connection, recorder.clone());
+        ends.run_until_cancelled(serving).await;
     }
 }
 

@@ -405,6 +405,8 @@ export interface components {
             items: {
                 /** @description Host name or IP address. */
                 address: string;
+                /** @description SHA-256 (64 hex digits) of the certificate that it is known by since its first login over TLS. */
+                certificate_sha256?: string | null;
                 /**
                  * Format: int64
                  * @description What its clock gains in a day (negative: loses), once it was watched for long enough.
@@ -433,6 +435,11 @@ export interface components {
                 /** @description Given by people. */
                 name: string;
                 /**
+                 * @description SHA-256 of another certificate that it shows now: nothing is sent to it until a person accepts it by making it
+                 *     the recorder's `certificate_sha256`.
+                 */
+                other_certificate_sha256?: string | null;
+                /**
                  * Format: int32
                  * @description TCP port (the SDK's default is 8000).
                  */
@@ -443,6 +450,8 @@ export interface components {
                 state: components["schemas"]["RecorderState"];
                 /** @description Why it is offline or in error, in words, and what to do. */
                 state_reason?: string | null;
+                /** @description Whether it is talked to over TLS (HTTPS); only with `isapi`. */
+                tls?: boolean;
                 /** @description Account on the device. */
                 username: string;
             }[];
@@ -581,6 +590,8 @@ export interface components {
         Recorder: {
             /** @description Host name or IP address. */
             address: string;
+            /** @description SHA-256 (64 hex digits) of the certificate that it is known by since its first login over TLS. */
+            certificate_sha256?: string | null;
             /**
              * Format: int64
              * @description What its clock gains in a day (negative: loses), once it was watched for long enough.
@@ -609,6 +620,11 @@ export interface components {
             /** @description Given by people. */
             name: string;
             /**
+             * @description SHA-256 of another certificate that it shows now: nothing is sent to it until a person accepts it by making it
+             *     the recorder's `certificate_sha256`.
+             */
+            other_certificate_sha256?: string | null;
+            /**
              * Format: int32
              * @description TCP port (the SDK's default is 8000).
              */
@@ -619,6 +635,8 @@ export interface components {
             state: components["schemas"]["RecorderState"];
             /** @description Why it is offline or in error, in words, and what to do. */
             state_reason?: string | null;
+            /** @description Whether it is talked to over TLS (HTTPS); only with `isapi`. */
+            tls?: boolean;
             /** @description Account on the device. */
             username: string;
         };
@@ -631,6 +649,11 @@ export interface components {
         RecorderInput: {
             /** @description Host name or IP address. */
             address: string;
+            /**
+             * @description SHA-256 of the certificate that it must show from now on: accepts the one in `other_certificate_sha256`. Left
+             *     out, the known one counts, or the first that it shows at a login that succeeds.
+             */
+            certificate_sha256?: string | null;
             driver?: components["schemas"]["DriverKind"] | null;
             /** @description Whether the agent works with it. */
             enabled?: boolean;
@@ -640,9 +663,11 @@ export interface components {
             password?: string | null;
             /**
              * Format: int32
-             * @description TCP port; left out, 8000 for `sdk` and 80 for `isapi`, or the known one when changing.
+             * @description TCP port; left out, 8000 for `sdk`, 80 for `isapi` and 443 with `tls`, or the known one when changing.
              */
             port?: number | null;
+            /** @description Talk to it over TLS (HTTPS); only with `isapi`, off unless told otherwise. Stays when it is left out of a change. */
+            tls?: boolean | null;
             /** @description Account on the device. */
             username: string;
         };

@@ -25,6 +25,12 @@ export interface Recorder {
   address: string;
   port: number;
   username: string;
+  /** Over HTTPS; only with `isapi`. */
+  tls: boolean;
+  /** SHA-256 of the certificate that it is known by. */
+  certificate_sha256: string | null;
+  /** SHA-256 of another one that it shows now and that nobody has accepted. */
+  other_certificate_sha256: string | null;
   enabled: boolean;
   state: RecorderState;
   state_reason: string | null;
@@ -44,6 +50,9 @@ export interface RecorderInput {
   driver: DriverKind;
   address: string;
   port: number;
+  tls: boolean;
+  /** The certificate to trust from now on. */
+  certificate_sha256?: string;
   username: string;
   password?: string;
   enabled: boolean;

@@ -139,6 +139,36 @@ async fn a_recorder_that_cannot_work_is_refused_with_its_field() {
 }
 
 #[tokio::test]
+async fn https_is_for_isapi_and_a_certificate_is_accepted_by_its_fingerprint() {
+    let (house, login) = House::set_up().await;
+    let mut body = recorder("Shop", Some("x"));
+    body["tls"] = json!(true);
+    let refused = send(&house, &login, "POST", "/recorders", body.clone()).await;
+    assert_eq!(refused.failure().error.details, json!({ "field": "tls" }));
+
+    body["driver"] = json!("isapi");
+    body.as_object_mut().unwrap().remove("port");
+    body["certificate_sha256"] = json!("not one");
+    let refused = send(&house, &login, "POST", "/recorders", body.clone()).await;
+    let field = json!({ "field": "certificate_sha256" });
+    assert_eq!(refused.failure().error.details, field);
+
+    body.as_object_mut().unwrap().remove("certificate_sha256");
+    let added = send(&house, &login, "POST", "/recorders", body.clone())
+        .await
+        .json();
+    assert_eq!(
+        (&added["port"], &added["tls"], &added["certificate_sha256"]),
+        (&json!(443), &json!(true), &json!(null))
+    );
+    let path = format!("/recorders/{}", added["id"].as_str().unwrap());
+    // As browsers write it.
+    body["certificate_sha256"] = json!("AB:".repeat(31) + "AB");
+    let accepted = send(&house, &login, "PUT", &path, body).await.json();
+    assert_eq!(accepted["certificate_sha256"], "ab".repeat(32));
+}
+
+#[tokio::test]
 async fn a_test_says_what_is_missing() {
     let (house, login) = House::set_up().await;
     let added = send(

@@ -6,6 +6,7 @@ use crate::catalog::CatalogError;
 use crate::catalog::cameras::CameraChange;
 use crate::catalog::recorders::{RecorderChange, SessionNoted};
 use crate::catalog::testing::{House, found, range};
+use crate::model::fingerprint::Fingerprint;
 
 #[tokio::test]
 async fn a_folder_has_one_agent() {
@@ -106,6 +107,8 @@ async fn one_device_is_not_two_recorders() {
             port: 8000,
             username: "admin".to_owned(),
             password_sealed: Vec::new(),
+            tls: false,
+            certificate: None,
             enabled: true,
         })
         .await
@@ -190,4 +193,40 @@ async fn a_recorder_that_is_switched_off_or_a_camera_is_not_fetched_from() {
     };
     house.catalog.change_recorder(recorder, off).await.unwrap();
     assert!(house.catalog.to_fetch(now, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_first_certificate_stays_until_a_person_accepts_another() {
+    let house = House::new().await;
+    let id = house.recorder("SN1", 1).await.id;
+    let login = async |certificate: &Fingerprint| {
+        let told = crate::model::inventory::RecorderIdentity {
+            certificate: Some(*certificate),
+            ..crate::catalog::testing::identity("SN1", 1)
+        };
+        let now = house.catalog.now();
+        let noted = house
+            .catalog
+            .note_session(id, RecorderState::Online, None, now, Some(&told));
+        assert_eq!(noted.await.unwrap(), SessionNoted::Accepted);
+        house.catalog.recorder(id).await.unwrap()
+    };
+    let (first, second) = (Fingerprint::of(b"first"), Fingerprint::of(b"second"));
+    let known = login(&first).await.certificate_sha256;
+    assert_eq!(known, Some(first.to_string()));
+
+    let note = house.catalog.note_other_certificate(id, second);
+    note.await.unwrap();
+    let shown = house.catalog.recorder(id).await.unwrap();
+    assert_eq!(shown.certificate_sha256, Some(first.to_string()));
+    assert_eq!(shown.other_certificate_sha256, Some(second.to_string()));
+
+    let accept = RecorderChange {
+        certificate: Some(second),
+        ..RecorderChange::default()
+    };
+    let changed = house.catalog.change_recorder(id, accept).await.unwrap();
+    assert_eq!(changed.certificate_sha256, Some(second.to_string()));
+    assert_eq!(changed.other_certificate_sha256, None);
+    assert_eq!(changed.state, RecorderState::Unknown, "it is tried anew");
 }

@@ -6,7 +6,7 @@
 //!   client sends nothing more: devices lock accounts after a few wrong passwords.
 //! - Basic authentication would show the password to everybody on the line, so it is not used.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RANGE, WWW_AUTHENTICATE};
@@ -15,8 +15,10 @@ use http_auth::{DigestClient, PasswordParams};
 use zeroize::Zeroizing;
 
 use super::answers::{Refusal, refusal};
+use super::certificate::{self, Trust};
 use super::xml::{self, Element};
-use crate::recorder::driver::{FailureKind, RecorderAccount, RecorderError};
+use crate::model::fingerprint::Fingerprint;
+use crate::recorder::driver::{FailureKind, RecorderAccount, RecorderError, Tls};
 
 /// Most of a refusal that is read.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -66,6 +68,8 @@ pub struct Client {
     username: String,
     password: Zeroizing<String>,
     http: reqwest::Client,
+    /// None: without TLS.
+    trust: Option<Arc<Trust>>,
     patience: Patience,
     challenge: Mutex<Option<DigestClient>>,
     refused: Mutex<Option<RecorderError>>,
@@ -82,24 +86,32 @@ impl Client {
     pub fn new(account: &RecorderAccount, patience: Patience) -> Result<Self, RecorderError> {
         base::tls::install_provider();
         let at = account.at();
-        let http = reqwest::Client::builder()
+        let trust = match account.tls {
+            Tls::Off => None,
+            Tls::FirstUse => Some(Trust::new(None)),
+            Tls::Known(certificate) => Some(Trust::new(Some(certificate))),
+        };
+        let mut http = reqwest::Client::builder()
             // The recorder is in this network, and a redirection would carry credentials elsewhere.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(patience.connect)
             .read_timeout(patience.piece)
             .http1_only()
-            .pool_max_idle_per_host(2)
-            .build()
-            .map_err(|error| {
-                let message = format!("{at}: cannot speak HTTP: {error}");
-                RecorderError::new(FailureKind::Local, message)
-            })?;
+            .pool_max_idle_per_host(2);
+        if let Some(trust) = &trust {
+            http = http.tls_backend_preconfigured(trust.config());
+        }
+        let http = http.build().map_err(|error| {
+            let message = format!("{at}: cannot speak HTTP: {error}");
+            RecorderError::new(FailureKind::Local, message)
+        })?;
         Ok(Self {
             at,
             username: account.username.clone(),
             password: account.password.clone(),
             http,
+            trust,
             patience,
             challenge: Mutex::default(),
             refused: Mutex::default(),
@@ -109,6 +121,11 @@ impl Client {
     /// Address and port, as messages name the recorder.
     pub fn at(&self) -> &str {
         &self.at
+    }
+
+    /// The certificate that the device has shown; none without TLS.
+    pub fn certificate(&self) -> Option<Fingerprint> {
+        self.trust.as_ref()?.known()
     }
 
     /// A document.
@@ -230,7 +247,11 @@ impl Client {
         authorization: Option<String>,
         with_body: bool,
     ) -> Result<reqwest::Response, reqwest::Error> {
-        let url = format!("http://{}{}", self.at, call.path);
+        let scheme = match self.trust {
+            Some(_) => "https",
+            None => "http",
+        };
+        let url = format!("{scheme}://{}{}", self.at, call.path);
         let mut request = self.http.request(call.method.clone(), url);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -338,8 +359,27 @@ impl Client {
         if error.is_timeout() && !error.is_connect() {
             return self.silent(what);
         }
+        let other = self.trust.as_ref().and_then(|trust| trust.other());
+        if let (Some(trust), Some(shown)) = (&self.trust, other) {
+            return certificate::refused(&self.at, trust.known(), shown);
+        }
+        if error.is_connect()
+            && self.trust.is_some()
+            && let Some(words) = certificate::trouble(error)
+        {
+            // Not "unsupported": that would be taken for a resource that the device does not know.
+            let message = format!("{}: cannot {what}: {words}", self.at);
+            return RecorderError::new(FailureKind::Device, message);
+        }
         let words = if error.is_connect() {
-            "nothing answers: check address, web port (80 unless it was changed), and that the recorder is on"
+            match self.trust {
+                Some(_) => {
+                    "nothing answers: check address, HTTPS port (443 unless it was changed), and that the recorder is on"
+                }
+                None => {
+                    "nothing answers: check address, web port (80 unless it was changed), and that the recorder is on"
+                }
+            }
         } else {
             "the connection broke"
         };
@@ -469,6 +509,7 @@ mod tests {
             driver: wire::resource::DriverKind::Isapi,
             address: "192.0.2.1".into(),
             port: 80,
+            tls: Tls::Off,
             username: "admin".into(),
             password: String::from("word").into(),
         };

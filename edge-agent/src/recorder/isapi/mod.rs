@@ -5,6 +5,7 @@
 //! addresses in them never decide where anything connects to.
 
 mod answers;
+mod certificate;
 mod client;
 mod download;
 #[cfg(test)]

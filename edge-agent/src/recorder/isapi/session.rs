@@ -138,6 +138,7 @@ impl IsapiSession {
             model,
             channels,
             clock: clocks.wall.clock.reading(),
+            certificate: client.certificate(),
         };
         Ok(Self(Arc::new(Inner {
             account: account.clone(),

@@ -5,6 +5,7 @@
 //! | credentials refused | error | when a person changes the account or asks for a check |
 //! | account locked, credentials never accepted | error | the same: ours may be what locked it |
 //! | account locked, credentials accepted before | error | once the lock is over: somebody else locked it |
+//! | another certificate | error | when a person accepts it, or asks for a check, which sends no credentials |
 //! | library missing, request not understood | error | after a minute; neither can lock an account |
 //! | the worker died several times in a row | error | with back-off |
 //! | anything else | offline | with back-off |
@@ -110,11 +111,11 @@ impl Machine {
     }
 
     fn failed(&self, kind: FailureKind) -> State {
-        use FailureKind::{LibraryMissing, Locked, Refused, Unsupported, Worker};
+        use FailureKind::{LibraryMissing, Locked, OtherCertificate, Refused, Unsupported, Worker};
         let error = |retry| State::Failed(RecorderState::Error, retry);
         match kind {
             Locked if self.proven => error(Retry::AfterLock),
-            Refused | Locked => error(Retry::WhenAsked),
+            Refused | Locked | OtherCertificate(_) => error(Retry::WhenAsked),
             LibraryMissing | Unsupported => error(Retry::Slowly),
             Worker if self.deaths >= DEATHS_MAX => error(Retry::BackingOff),
             _ => State::Failed(RecorderState::Offline, Retry::BackingOff),

@@ -44,6 +44,18 @@ impl Bench {
         }
     }
 
+    /// An ISAPI recorder with HTTPS.
+    pub async fn isapi_tls(device: Device, config: SdkConfig) -> Self {
+        let place = Place::with_config(device.clone(), config);
+        let media = &place.config.sdk_folder;
+        let recorder = IsapiRecorder::start_tls(device, media, Quirks::default());
+        let recorder = recorder.await.unwrap();
+        Self {
+            place,
+            isapi: Some(recorder),
+        }
+    }
+
     pub fn account(&self, password: &str) -> RecorderAccount {
         let sdk = self.place.account(password);
         match &self.isapi {
@@ -51,6 +63,10 @@ impl Bench {
             Some(recorder) => RecorderAccount {
                 driver: DriverKind::Isapi,
                 port: recorder.http.port(),
+                tls: match recorder.certificate_sha256().is_empty() {
+                    true => Tls::Off,
+                    false => Tls::FirstUse,
+                },
                 ..sdk
             },
         }

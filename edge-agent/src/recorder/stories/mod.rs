@@ -6,6 +6,7 @@
 mod both_drivers;
 mod fetching;
 mod finding;
+mod https;
 mod isapi;
 mod live;
 mod logging_in;
@@ -31,7 +32,7 @@ use super::clock::ClockBook;
 use super::config::{SdkConfig, WorkerProgram};
 use super::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
-    Source, StreamKind,
+    Source, StreamKind, Tls,
 };
 use super::session::{Known, SessionHandle, SessionStatus};
 use super::{examine, test_connection};
@@ -100,6 +101,7 @@ impl Place {
             driver: wire::resource::DriverKind::Sdk,
             address: ADDRESS.into(),
             port: self.port,
+            tls: Tls::Off,
             username: "admin".into(),
             password: password.to_owned().into(),
         }

@@ -5,10 +5,12 @@ import type { DriverKind, FoundDevice, Recorder, RecorderInput, RecorderTest } f
 import { Button, Spinner } from "../../components/Button";
 import { SelectField, TextField } from "../../components/Field";
 import { ProblemNote } from "../../components/Note";
-import { useDiscover, useSaveRecorder, useTestRecorder } from "./recorders";
+import { inputOf, useDiscover, useSaveRecorder, useTestRecorder } from "./recorders";
 
 /** Port of a recorder that was not told otherwise, by the way of talking to it. */
-const USUAL_PORT: Record<DriverKind, number> = { sdk: 8000, isapi: 80 };
+function usualPort(driver: DriverKind, tls: boolean): number {
+  return driver === "sdk" ? 8000 : tls ? 443 : 80;
+}
 
 interface RecorderFormProps {
   /** The one to change, or null for a new one. */
@@ -29,6 +31,11 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
   const save = useSaveRecorder();
   const test = useTestRecorder();
   const set = (part: Partial<RecorderInput>) => setDraft({ ...draft, ...part });
+  /** A port that a person has chosen stays. */
+  const setWay = (driver: DriverKind, tls: boolean) => {
+    const isUsual = draft.port === usualPort(draft.driver, draft.tls);
+    set({ driver, tls, ...(isUsual && { port: usualPort(driver, tls) }) });
+  };
 
   const submit = async () => {
     const { password, ...rest } = draft;
@@ -75,13 +82,29 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
         value={draft.driver}
         onChange={(event) => {
           const driver = event.target.value as DriverKind;
-          const isUsual = draft.port === USUAL_PORT[draft.driver];
-          set(isUsual ? { driver, port: USUAL_PORT[driver] } : { driver });
+          setWay(driver, driver === "isapi" && draft.tls);
         }}
       >
         <option value="sdk">Vendor's library (SDK)</option>
         <option value="isapi">Web interface (ISAPI)</option>
       </SelectField>
+      {draft.driver === "isapi" && (
+        <label className="flex items-start gap-2">
+          <input
+            type="checkbox"
+            name="tls"
+            className="mt-0.5 size-4 accent-accent"
+            checked={draft.tls}
+            onChange={(event) => setWay(draft.driver, event.target.checked)}
+          />
+          <span>
+            Encrypted (HTTPS)
+            <span className="block text-xs text-soft">
+              The certificate that the recorder shows first is remembered. Live view stays on its RTSP port, unencrypted.
+            </span>
+          </span>
+        </label>
+      )}
       <div className="grid grid-cols-[1fr_7rem] gap-3">
         <TextField
           label="Address"
@@ -220,8 +243,7 @@ function stepText(name: string): string {
 
 function draftOf(recorder: Recorder | null): RecorderInput {
   if (recorder === null) {
-    return { name: "", driver: "sdk", address: "", port: USUAL_PORT.sdk, username: "admin", enabled: true };
+    return { name: "", driver: "sdk", tls: false, address: "", port: 8000, username: "admin", enabled: true };
   }
-  const { name, driver, address, port, username, enabled } = recorder;
-  return { name, driver, address, port, username, enabled };
+  return inputOf(recorder);
 }

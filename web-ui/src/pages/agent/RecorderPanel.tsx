@@ -13,7 +13,7 @@ import { Ago } from "../../components/Time";
 import { clockDriftText, clockOffsetText, sentence } from "../../words";
 import { CameraTable } from "./CameraTable";
 import { RecorderForm, TestResult } from "./RecorderForm";
-import { useDeleteRecorder, useTestRecorder } from "./recorders";
+import { inputOf, useDeleteRecorder, useSaveRecorder, useTestRecorder } from "./recorders";
 
 interface RecorderPanelProps {
   recorder: Recorder;
@@ -50,6 +50,7 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
           </span>
           <span>
             {recorder.address}:{recorder.port}
+            {recorder.tls && " (HTTPS)"}
           </span>
           {recorder.model && <span>{recorder.model}</span>}
           {recorder.clock_offset_ms !== null && (
@@ -71,6 +72,9 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
             </Note>
           </div>
         )}
+        {recorder.other_certificate_sha256 && (
+          <OtherCertificate recorder={recorder} shown={recorder.other_certificate_sha256} />
+        )}
         {recorder.clock_problem && (
           <div className="px-3 pb-3">
             <Note tone="warn">{sentence(recorder.clock_problem)} Its footage is shown at true times all the same.</Note>
@@ -86,6 +90,30 @@ export function RecorderPanel({ recorder, cameras }: RecorderPanelProps) {
       )}
       {open === "test" && <TestDialog recorder={recorder} onClose={close} />}
       {open === "delete" && <DeleteDialog recorder={recorder} onClose={close} />}
+    </div>
+  );
+}
+
+/** The recorder shows another certificate than before: a person says whether that is right. */
+function OtherCertificate({ recorder, shown }: { recorder: Recorder; shown: string }) {
+  const save = useSaveRecorder();
+  const accept = () => save.mutate({ id: recorder.id, input: { ...inputOf(recorder), certificate_sha256: shown } });
+  return (
+    <div className="px-3 pb-3" data-testid="other-certificate">
+      <Note tone="warn" title="Is this still the same recorder?">
+        <p>
+          Compare this with the fingerprint (SHA-256) of the certificate that a browser shows at{" "}
+          <span className="whitespace-nowrap">
+            https://{recorder.address}:{recorder.port}
+          </span>
+          . Accept it only if the recorder was reset or replaced: its password is sent to whoever has this certificate.
+        </p>
+        <p className="mt-1 font-mono text-xs wrap-anywhere">{shown.replace(/..(?=.)/g, "$&:")}</p>
+        <ProblemNote error={save.error} />
+        <Button className="mt-2" busy={save.isPending} data-testid="accept-certificate" onClick={accept}>
+          Accept this certificate
+        </Button>
+      </Note>
     </div>
   );
 }

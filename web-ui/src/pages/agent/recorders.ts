@@ -13,6 +13,11 @@ import type {
   SyncRequest,
 } from "../../api/types";
 
+/** What a recorder is set to, as a change sends it. */
+export function inputOf({ name, driver, address, port, tls, username, enabled }: Recorder): RecorderInput {
+  return { name, driver, address, port, tls, username, enabled };
+}
+
 /** Adds a recorder, or changes the one with the given id. */
 export function useSaveRecorder() {
   const client = useQueryClient();
