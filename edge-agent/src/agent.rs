@@ -24,6 +24,7 @@ use crate::live::{self, LiveHub};
 use crate::pipeline::{self, MakeRoom, Pipeline};
 use crate::recorder::driver::StreamKind;
 use crate::report::figures::Viewers;
+use crate::rotate_key;
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
@@ -69,6 +70,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     // What is known, and where footage lies.
     let catalog = Catalog::open(&state.catalog(), clock)?;
     catalog.set_appliance(&identity.appliance).await?;
+    rotate_key::finish(&secrets, &catalog).await?;
     let volumes = catalog.open_volumes(&config.volume).await?;
     // One worker process and one login for each recorder.
     let mut sdk = config.sdk.clone();

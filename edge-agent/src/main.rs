@@ -21,6 +21,7 @@ mod probe;
 mod recorder;
 mod remux;
 mod report;
+mod rotate_key;
 #[allow(unsafe_code)] // the one place: the vendor's library, inside the worker process
 mod sdk;
 mod secrets;
@@ -70,6 +71,8 @@ enum Command {
         #[arg(long)]
         deep: bool,
     },
+    /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
+    RotateKey(ConfigFile),
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => with_config(&file, run),
         Command::Check { file, deep } => with_config(&file, |config| check(&config, deep)),
+        Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::recorder::config::SdkConfig;
 use crate::recorder::driver::{FailureKind, RecorderAccount, Tls};
-use crate::recorder::{Examination, examine};
+use crate::recorder::examination::{Examination, Login, Outcome, Target, examine};
 
 /// What `--help` says about exit codes.
 pub const EXIT_CODES: &str = "\
@@ -77,9 +77,12 @@ fn probe(args: &Args) -> anyhow::Result<Examination> {
         _ => None,
     };
     let work_dir = std::env::temp_dir().join(format!("edge-agent-probe-{}", uuid::Uuid::new_v4()));
+    let staging = work_dir.join("staging");
+    std::fs::create_dir_all(&staging).with_context(|| format!("make {}", staging.display()))?;
     let config = SdkConfig {
         sdk_folder: args.sdk.clone(),
         work_dir: work_dir.clone(),
+        staging: vec![staging],
         ..SdkConfig::default()
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -87,7 +90,16 @@ fn probe(args: &Args) -> anyhow::Result<Examination> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let examination = runtime.block_on(examine(&args.host, args.port, account.as_ref(), &config));
+    let target = Target {
+        driver: DriverKind::Sdk,
+        address: args.host.clone(),
+        port: args.port,
+        tls: Tls::Off,
+    };
+    let login = account.as_ref().map_or(Login::None, Login::Own);
+    let mut nobody = |_| {};
+    let testing = examine(&target, login, None, &config, &mut nobody);
+    let examination = runtime.block_on(testing);
     if let Err(error) = std::fs::remove_dir_all(&work_dir)
         && error.kind() != std::io::ErrorKind::NotFound
     {
@@ -98,12 +110,12 @@ fn probe(args: &Args) -> anyhow::Result<Examination> {
 
 fn print(examination: &Examination) {
     for step in &examination.steps {
-        println!(
-            "{:<4} {:<8} {}",
-            if step.ok { "ok" } else { "FAIL" },
-            step.name,
-            step.message
-        );
+        let mark = match step.outcome {
+            Outcome::Passed => "ok",
+            Outcome::Failed => "FAIL",
+            Outcome::Skipped => "-",
+        };
+        println!("{mark:<4} {:<10} {}", step.step.word(), step.message);
     }
     for channel in examination
         .identity

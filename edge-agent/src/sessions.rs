@@ -28,11 +28,11 @@ use crate::recorder::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession, Tls,
 };
 use crate::recorder::library_problem;
-use crate::recorder::session::{Known, SessionHandle, SessionStatus};
+use crate::recorder::session::{Known, SessionHandle, SessionStatus, may_try};
 use crate::secrets::Secrets;
 
-/// How long somebody who asks for an attempt waits for its outcome.
-const OUTCOME_WAIT: Duration = Duration::from_secs(5);
+/// How long somebody who asks for an attempt waits for its outcome: longer than a login takes that comes to nothing.
+const OUTCOME_WAIT: Duration = Duration::from_secs(90);
 
 /// The sessions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ struct Settings {
     port: u16,
     tls: Tls,
     username: String,
-    password_sealed: Vec<u8>,
+    password_id: String,
 }
 
 impl Running {
@@ -112,7 +112,7 @@ impl Settings {
         if self.tls != Tls::Off {
             all.extend(b"tls\0");
         }
-        all.extend(&self.password_sealed);
+        all.extend(self.password_id.as_bytes());
         base::token::sha256_hex(&all)
     }
 }
@@ -170,19 +170,52 @@ impl Sessions {
         })
     }
 
-    /// A person asks: try now, also where nothing would be tried any more. Waits a moment for what comes of it.
-    pub async fn try_now(&self, id: RecorderId) -> Result<(), CatalogError> {
-        let Some(handle) = self.handle(id) else {
+    /// A person asks: a session that answers, or what comes of an attempt that is made now, also where nothing would be
+    /// tried any more. What the recorder has refused is not sent again.
+    pub async fn attempt(&self, id: RecorderId) -> Result<RecorderSession, RecorderError> {
+        let local = |error: CatalogError| RecorderError::new(FailureKind::Local, error.to_string());
+        if self.handle(id).is_none() {
             self.end(id).await;
-            return self.follow().await;
-        };
-        let mut status = handle.status();
-        if status.borrow_and_update().state != RecorderState::Online {
-            handle.check_now();
-            // Whatever it is: it is in the status, and nobody is helped by waiting longer.
-            drop(tokio::time::timeout(OUTCOME_WAIT, status.changed()).await);
+            self.follow().await.map_err(local)?;
         }
-        Ok(())
+        let Some(handle) = self.handle(id) else {
+            return self.session(id).await;
+        };
+        tokio::time::timeout(OUTCOME_WAIT, handle.attempt())
+            .await
+            .unwrap_or_else(|_| {
+                let words = "the attempt to log in takes unusually long: see its panel for what comes of it";
+                Err(RecorderError::new(FailureKind::Network, words))
+            })
+    }
+
+    /// Why the credentials of a recorder are not to be sent: it has refused them, or has the account locked.
+    pub async fn refusal(
+        &self,
+        recorder: &Recorder,
+    ) -> Result<Option<RecorderError>, CatalogError> {
+        let refusal = self.known(recorder).await?.refusal;
+        Ok(refusal.and_then(|(error, since)| (!may_try(&error, since)).then_some(error)))
+    }
+
+    /// Writes down what a recorder that no session is kept with said of its credentials.
+    pub async fn note_answer(
+        &self,
+        recorder: &Recorder,
+        accepted: bool,
+        failure: Option<&RecorderError>,
+    ) -> Result<(), CatalogError> {
+        let refusal = failure
+            .filter(|error| matches!(error.kind, FailureKind::Refused | FailureKind::Locked))
+            .filter(|_| !accepted);
+        if !accepted && refusal.is_none() {
+            return Ok(());
+        }
+        let settings = self.settings(recorder).await?.fingerprint();
+        let catalog = &self.0.catalog;
+        catalog
+            .note_login(recorder.id, settings, refusal.cloned())
+            .await
     }
 
     /// Keeps the sessions as the catalog has the recorders, until `stop`.
@@ -293,7 +326,7 @@ impl Sessions {
             port: recorder.port,
             tls: tls_of(recorder),
             username: recorder.username.clone(),
-            password_sealed: self.0.catalog.recorder_password_sealed(recorder.id).await?,
+            password_id: self.0.catalog.recorder_password_id(recorder.id).await?,
         })
     }
 
@@ -659,7 +692,8 @@ mod tests {
         // Nothing is tried by itself, but a person may ask.
         sessions.follow().await.unwrap();
         assert!(sessions.handle(id).is_none());
-        sessions.try_now(id).await.unwrap();
+        let asked = sessions.attempt(id).await.unwrap_err();
+        assert_ne!(asked.kind, FailureKind::Local, "{asked}");
         assert!(sessions.handle(id).is_some());
         sessions.end(id).await;
     }

@@ -234,6 +234,7 @@ export const system = {
   },
   sdk_folder: "/opt/holdfast/sdk",
   sdk_problem: null,
+  sdk_sandbox: [],
 };
 
 export const sdkProblem =
@@ -251,20 +252,37 @@ export const places = {
   background_waits: "People use what the recorder gives at once. The background goes on when they are done.",
 };
 
+const step = (name, result, message, elapsed_ms = 0) => ({ name, result, message, elapsed_ms });
+
 export const recorderTest = {
   ok: true,
   steps: [
-    { name: "Reach", ok: true, message: "192.168.1.64:8000 answers." },
-    { name: "Log in", ok: true, message: "Logged in as admin." },
-    { name: "Channels", ok: true, message: "3 channels, 2 of them connected." },
-    { name: "Clock", ok: true, message: "2.6 s fast; taken into account." },
+    step("library", "passed", "Vendor's library 6.1.6.45 from /var/lib/holdfast/sdk.", 412),
+    step("address", "passed", "192.168.1.64 is 192.168.1.64.", 0),
+    step("port", "passed", "Something answers at 192.168.1.64:8000.", 3),
+    step("tls", "skipped", "Not needed: the vendor's library protects its connections in its own way."),
+    step("login", "passed", "DS-7608NI-K2, serial number 0820210412CCRRF12345678, clock 2.6 s ahead in UTC+01:00.", 318),
+    step("channels", "passed", "3 channels, 1 of them without their camera now.", 0),
+    step("search", "passed", "Channel 1 holds 24 recordings of the last 24 hours.", 640),
+    step("first_byte", "passed", "The first bytes of channel 1's recording of 2026-11-20 13:00:00 came after 1240 ms.", 1262),
   ],
 };
+
+const NOT_TRIED = "Not tried, because login failed.";
 
 export const failedTest = {
   ok: false,
   steps: [
-    { name: "Reach", ok: true, message: "192.168.1.64:8000 answers." },
-    { name: "Log in", ok: false, message: "The recorder refuses the password. 4 attempts are left before it locks." },
+    ...recorderTest.steps.slice(0, 4),
+    step(
+      "login",
+      "failed",
+      "Wrong user name or password for 192.168.1.64:8000; 4 tries left before the recorder locks the account; not tried " +
+        "again until you change the password.",
+      204,
+    ),
+    step("channels", "skipped", NOT_TRIED),
+    step("search", "skipped", NOT_TRIED),
+    step("first_byte", "skipped", NOT_TRIED),
   ],
 };

@@ -201,11 +201,16 @@ async function answerResource(world, route, request, response, url, body) {
         ? refuse(response, 404, "NOT_FOUND", "No appliance shows this code. Codes change every 15 minutes: look again.")
         : json({ ...data.sites[0], name: body.site_name });
     case "recorders":
-      if (verb === "test") {
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const ok = world.scene !== "no-sdk";
+      if (verb === "test" || key === "test") {
+        const ok = world.scene !== "no-sdk" && body.password !== "wrong";
         world.recorder = ok;
-        return json(ok ? data.recorderTest : data.failedTest);
+        return sendTest(request, response, ok ? data.recorderTest : data.failedTest);
+      }
+      if (key === "bulk") {
+        return json({ items: body.ids.map((id, n) => bulkItem(id, body.action, n)) });
+      }
+      if (key === "list") {
+        return json(recorderList(body));
       }
       if (verb === "places") {
         return json(data.places);
@@ -226,6 +231,9 @@ async function answerResource(world, route, request, response, url, body) {
         }
         startLive(world);
         return json({ url: `/api/v1/live/${key}/index.m3u8` });
+      }
+      if (key === "bulk") {
+        return sendJson(response, undefined, 204);
       }
       if (request.method !== "GET") {
         return json({ ...one(data.cameras), ...body });
@@ -250,6 +258,40 @@ async function answerResource(world, route, request, response, url, body) {
     default:
       return refuse(response, 404, "NOT_FOUND", `There is no ${route}.`);
   }
+}
+
+/** A test as it happens: every step begins and ends. */
+async function sendTest(request, response, test) {
+  if (request.headers.accept !== "application/x-ndjson") {
+    return sendJson(response, test);
+  }
+  response.writeHead(200, { "Content-Type": "application/x-ndjson" });
+  for (const step of test.steps) {
+    if (step.result !== "skipped") {
+      response.write(`${JSON.stringify({ line: "begins", name: step.name })}\n`);
+      await new Promise((resolve) => setTimeout(resolve, Math.min(step.elapsed_ms, 400)));
+    }
+    response.write(`${JSON.stringify({ line: "ended", ...step })}\n`);
+  }
+  response.end(`${JSON.stringify({ line: "done", ok: test.ok })}\n`);
+}
+
+function bulkItem(id, action, n) {
+  const test = action !== "test" ? null : n === 0 ? data.recorderTest : data.failedTest;
+  return { id, ok: test?.ok ?? true, test, message: null };
+}
+
+/** Believes every line that has a number as its port. */
+function recorderList({ csv, dry_run }) {
+  const lines = csv.trim().split("\n").slice(1).map((text, n) => ({ line: n + 2, fields: text.split(",") }));
+  const bad = lines.filter(({ fields }) => !/^\d+$/.test(fields[3]));
+  const problems = bad.map(({ line, fields }) => ({ line, message: `Port "${fields[3]}" is not a number from 1 to 65535.` }));
+  const recorders = lines
+    .filter((line) => !bad.includes(line))
+    .map(({ line, fields: [name, driver, address, port, username, , enabled] }) => ({
+      ...{ line, name, driver, tls: false, address, port: Number(port), username, enabled: enabled !== "no" },
+    }));
+  return { recorders, problems, added: dry_run || problems.length ? 0 : recorders.length };
 }
 
 function recordingPage(world, bare, query) {

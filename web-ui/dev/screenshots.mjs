@@ -96,6 +96,46 @@ const STROLLS = [
         await page.goto(url);
         await page.getByTestId("recorder-delete").first().click();
       },
+      recorders: goto("/recorders"),
+      bulk: async (page) => {
+        await page.getByLabel("Choose all").check();
+        await page.getByTestId("bulk-test").click();
+        await page.getByTestId("bulk-tests").waitFor();
+      },
+      bulkdelete: async (page) => page.getByTestId("bulk-delete").click(),
+      list: async (page, url) => {
+        await page.goto(`${url}/recorders`);
+        await page.getByTestId("recorder-list").click();
+        await page
+          .getByLabel("List", { exact: true })
+          .fill("name,driver,address,port,username,password,enabled\nShop,sdk,10.0.0.1,8000,admin,x,yes\nYard,sdk,10.0.0.2,http,admin,x,yes");
+        await page.getByTestId("list-look").click();
+        await page.getByTestId("list-problems").waitFor();
+      },
+      listgood: async (page) => {
+        await page
+          .getByLabel("List", { exact: true })
+          .fill("name,driver,address,port,username,password,enabled\nShop,sdk,10.0.0.1,8000,admin,x,yes\nYard,isapi,10.0.0.2,80,admin,x,no");
+        await page.getByTestId("list-look").click();
+        await page.getByTestId("list-read").waitFor();
+      },
+      testing: async (page, url) => {
+        await page.goto(url);
+        await page.getByTestId("recorder-test").first().click();
+        await page.getByTestId("test-start").click();
+        await page.locator("[data-step=search][data-result=running]").waitFor();
+      },
+      tested: async (page) => page.locator("[data-step=first_byte][data-result=passed]").waitFor(),
+      tls: async (page, url) => {
+        await page.goto(url);
+        await page.getByTestId("recorder-add").first().click();
+        await page.getByLabel("Way to talk to it").selectOption("isapi");
+        await page.getByLabel(/Encrypted/).check();
+      },
+      certificate: async (page, url) => {
+        await page.goto(url);
+        await page.getByTestId("other-certificate").scrollIntoViewIfNeeded();
+      },
       recordings: goto("/recordings"),
       filtered: goto(`/recordings?status=evicted&day=2020-01-02`),
       player: async (page, url) => {
@@ -123,7 +163,7 @@ const STROLLS = [
         await page.getByTestId("recorder-add").click();
         await fillRecorder(page);
         await page.getByTestId("recorder-save").click();
-        await page.getByTestId("test-result").waitFor();
+        await page.locator("[data-step=login][data-result=failed]").waitFor();
       },
     },
   },

@@ -1,13 +1,14 @@
 /** Entry point of the agent's LAN page. */
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
-import { Cctv, Film, LayoutDashboard, Settings } from "lucide-react";
+import { Cctv, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
 import { useState } from "react";
 
 import { setupQuery } from "./api/queries";
 import { Waiting } from "./components/Button";
 import { Shell, type NavItem } from "./components/Shell";
 import { OverviewPage } from "./pages/agent/OverviewPage";
+import { RecordersPage } from "./pages/agent/RecordersPage";
 import { SetupPage } from "./pages/agent/SetupPage";
 import { SystemPage } from "./pages/agent/SystemPage";
 import { Gate, NoAnswer } from "./pages/Gate";
@@ -19,6 +20,7 @@ import { start } from "./start";
 
 const NAV: readonly NavItem[] = [
   { to: "/", text: "Overview", icon: LayoutDashboard },
+  { to: "/recorders", text: "Recorders", icon: HardDrive },
   { to: "/recordings", text: "Recordings", icon: Film },
   { to: "/live", text: "Live", icon: Cctv },
   { to: "/system", text: "System", icon: Settings },
@@ -53,6 +55,7 @@ start(
   "agent",
   root.addChildren([
     page("/", OverviewPage),
+    page("/recorders", RecordersPage),
     page("/recordings", RecordingsPage),
     page("/recordings/$recordingId", RecordingPage),
     page("/live", LivePage),

@@ -1,11 +1,15 @@
 import { expect, it } from "vitest";
 
 import type { ListedRecording } from "./api/types";
-import { bytesText, clockDriftText, clockOffsetText, codecText, count, sentence, unavailableText } from "./words";
+import { bytesText, clockDriftText, clockOffsetText, codecText, count, durationText, sentence, unavailableText } from "./words";
 
 it("writes bytes with three digits", () => {
   const texts = [0, 999, 1000, 9_949, 99_499, 999_499, 999_500, 1_500_000_000, 9.9e14].map(bytesText);
   expect(texts).toEqual(["0 B", "999 B", "1.00 kB", "9.95 kB", "99.5 kB", "999 kB", "1.00 MB", "1.50 GB", "990 TB"]);
+});
+
+it("writes how long something took", () => {
+  expect([0, 999, 1000, 12_340].map(durationText)).toEqual(["0 ms", "999 ms", "1.0 s", "12.3 s"]);
 });
 
 it("counts", () => {

@@ -98,6 +98,11 @@ export function clockDriftText(msPerDay: number): string {
   return `${msPerDay > 0 ? "gains" : "loses"} ${seconds} s a day`;
 }
 
+/** How long something took: `3 ms`, `1.2 s`. */
+export function durationText(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
 /** Words of the agent as a sentence: a capital and a full stop. */
 export function sentence(words: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}${words.endsWith(".") ? "" : "."}`;

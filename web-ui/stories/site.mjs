@@ -23,7 +23,16 @@ await tell(given, async (page, shots) => {
   await form.locator('[name=address]').fill(given.recorder.address)
   await form.locator('[name=port]').fill(String(given.recorder.port))
   await form.locator('[name=recorder-username]').fill(given.recorder.username)
+  // A wrong password fails at the login and nothing behind it is tried; nothing is kept yet.
+  await form.locator('[name=recorder-password]').fill('mistyped')
+  await form.getByTestId('recorder-try').click()
+  await form.locator('[data-step=login][data-result=failed]').waitFor()
+  await form.locator('[data-step=port][data-result=passed]').waitFor()
+  await form.locator('[data-step=first_byte][data-result=skipped]').waitFor()
+  await shots.everyLook('test-failed')
   await form.locator('[name=recorder-password]').fill(given.recorder.password)
+  await form.getByTestId('recorder-try').click()
+  await form.locator('[data-step=first_byte][data-result=passed]').waitFor()
   await shots.take('recorder')
   await form.getByTestId('recorder-save').click()
   // Saving tests the connection too; only a recorder that answers leads on.

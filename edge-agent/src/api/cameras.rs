@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use wire::ids::CameraId;
@@ -66,6 +67,48 @@ pub async fn change(
         enabled: input.enabled,
     };
     Ok(Json(app.catalog.change_camera(id, change).await?))
+}
+
+/// Most cameras that are switched at once: every channel of every recorder that an appliance may have.
+const CAMERAS_MAX: usize = 4_096;
+
+/// What to do with several cameras.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraAction {
+    /// Fetch their footage.
+    Enable,
+    /// Do not; what is held is kept and served.
+    Disable,
+}
+
+/// Body of `POST /cameras/bulk`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CamerasBulk {
+    /// What to do.
+    action: CameraAction,
+    /// With which cameras.
+    ids: Vec<CameraId>,
+}
+
+/// Switches the fetching of several cameras' footage on or off. An id that is not known changes nothing at all.
+#[utoipa::path(post, path = "/cameras/bulk", tag = "cameras", request_body = CamerasBulk,
+    responses((status = 204)))]
+pub async fn bulk(
+    State(app): State<App>,
+    who: Principal,
+    JsonBody(bulk): JsonBody<CamerasBulk>,
+) -> ApiResult<StatusCode> {
+    who.require(Permission::Manage)?;
+    let CamerasBulk { action, ids } = bulk;
+    if ids.is_empty() || ids.len() > CAMERAS_MAX {
+        let words = format!("Name between 1 and {CAMERAS_MAX} cameras.");
+        return Err(ApiError::invalid_field("ids", words));
+    }
+    let enabled = action == CameraAction::Enable;
+    app.catalog.switch_cameras(ids, enabled).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn checked_name(name: String) -> ApiResult<String> {

@@ -136,7 +136,7 @@ pub struct Own {
     /// Places for open pages.
     listeners: events::Listeners,
     /// Places for connection tests, each of which starts a worker.
-    tests: Semaphore,
+    tests: recorders::test::Tests,
     /// Looking for recorders on the network; one at a time.
     discovering: Semaphore,
     /// Who saw what.
@@ -149,7 +149,7 @@ impl Default for Own {
             started: std::time::Instant::now(),
             attempts: session::Attempts::default(),
             listeners: events::Listeners::default(),
-            tests: Semaphore::new(recorders::TESTS_MAX),
+            tests: recorders::test::Tests::default(),
             discovering: Semaphore::new(1),
             access: access::AccessLog::default(),
         }

@@ -39,10 +39,14 @@ fn v1() -> OpenApiRouter<App> {
             recorders::remove
         ))
         .routes(routes!(discover::discover))
-        .routes(routes!(recorders::test))
+        .routes(routes!(recorders::test::test))
+        .routes(routes!(recorders::test::test_form))
+        .routes(routes!(recorders::bulk::bulk))
+        .routes(routes!(recorders::bulk::add_list))
         .routes(routes!(recorders::import))
         .routes(routes!(places::places))
         .routes(routes!(cameras::list))
+        .routes(routes!(cameras::bulk))
         .routes(routes!(cameras::get, cameras::change))
         // Footage
         .routes(routes!(recordings::list))
@@ -59,6 +63,7 @@ fn v1() -> OpenApiRouter<App> {
         // The appliance
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))
+        .routes(routes!(system::rotate_key))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))

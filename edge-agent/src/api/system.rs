@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use wire::resource::{Claim, ClaimState, SandboxLayer, System};
 use wire::tunnel::Permission;
@@ -89,6 +89,25 @@ pub async fn set_relay(
         drop(tokio::time::timeout(CODE_WAIT, appears).await);
     }
     Ok(Json(app.uplink.claim()))
+}
+
+/// What became of a change of the key.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct KeyRotated {
+    /// Passwords that are sealed with the new key.
+    passwords: usize,
+}
+
+/// Seals the recorders' passwords with a new key and forgets the old one. Sessions go on.
+#[utoipa::path(post, path = "/system/rotate-key", tag = "system", responses((status = 200, body = KeyRotated)))]
+pub async fn rotate_key(State(app): State<App>, who: Principal) -> ApiResult<Json<KeyRotated>> {
+    who.require(Permission::Manage)?;
+    who.require_session()?;
+    let passwords = crate::rotate_key::rotate(&app.secrets, &app.catalog)
+        .await
+        .map_err(ApiError::internal)?;
+    tracing::info!(person = %who.username, "The key of stored passwords was changed by a person");
+    Ok(Json(KeyRotated { passwords }))
 }
 
 /// Leaves the organisation: nothing is reported any more, and nobody far away gets in. An administrator should also

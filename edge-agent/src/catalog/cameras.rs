@@ -135,6 +135,26 @@ impl Catalog {
         .await
     }
 
+    /// Switches the fetching of several cameras' footage on or off: all of them or none.
+    pub async fn switch_cameras(
+        &self,
+        ids: Vec<CameraId>,
+        enabled: bool,
+    ) -> Result<(), CatalogError> {
+        self.write(move |w| {
+            for id in ids {
+                get(w.tx, id)?;
+                w.tx.execute(
+                    "update camera set enabled = ?2, updated_utc = ?3 where id = ?1",
+                    params![id.to_string(), enabled, w.now.micros()],
+                )?;
+                w.changed(ChangeKind::Camera, id);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// The channels of a recorder whose footage is fetched.
     pub async fn channels_to_discover(
         &self,

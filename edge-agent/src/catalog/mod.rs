@@ -44,6 +44,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v3_clock.sql"),
         include_str!("upgrade/v4_isapi.sql"),
         include_str!("upgrade/v5_tls.sql"),
+        include_str!("upgrade/v6_password.sql"),
     ],
 };
 

@@ -77,6 +77,19 @@ pub enum SessionNoted {
     WrongDevice(String),
 }
 
+/// What became of the passwords when they were sealed anew.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Resealed {
+    /// How many were.
+    pub sealed: usize,
+    /// Those that did not open before either.
+    pub unreadable: Vec<RecorderId>,
+}
+
+fn password_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 const COLUMNS: &str = "id, name, driver, address, port, username, tls, tls_sha256, tls_other_sha256, enabled, \
                        state, state_reason, last_checked_utc, \
                        serial, model, clock_offset_ms, clock_zone, clock_drift_ms_per_day, created_utc";
@@ -150,33 +163,59 @@ impl Catalog {
         .await
     }
 
-    /// Adds a recorder.
-    pub async fn add_recorder(&self, new: NewRecorder) -> Result<Recorder, CatalogError> {
-        self.write(move |w| {
-            let id = new.id;
-            w.tx.execute(
-                "insert into recorder
-                    (id, name, driver, address, port, username, password_sealed, enabled, tls, tls_sha256, created_utc,
-                     updated_utc)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
-                params![
-                    id.to_string(),
-                    new.name,
-                    new.driver.word(),
-                    new.address,
-                    new.port,
-                    new.username,
-                    new.password_sealed,
-                    new.enabled,
-                    new.tls,
-                    new.certificate.map(|it| it.to_string()),
-                    w.now.micros(),
-                ],
-            )?;
-            w.changed(ChangeKind::Recorder, id);
-            get(w.tx, id)
+    /// Tells the password that a person set from those before it.
+    pub async fn recorder_password_id(&self, id: RecorderId) -> Result<String, CatalogError> {
+        self.read(move |c| {
+            c.query_row(
+                "select password_id from recorder where id = ?1 and removed_utc is null",
+                [id.to_string()],
+                |row| row.get(0),
+            )
+            .optional()?
+            .ok_or(CatalogError::NoRecorder(id))
         })
         .await
+    }
+
+    /// Seals every password anew, all of them in one transaction. What `reseal` does not open stays as it is.
+    pub async fn reseal_passwords(
+        &self,
+        reseal: impl Fn(RecorderId, &[u8]) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Result<Resealed, CatalogError> {
+        self.write(move |w| {
+            let all: Vec<(RecorderId, Vec<u8>)> =
+                w.tx.prepare("select id, password_sealed from recorder where removed_utc is null")?
+                    .query_map([], |row| Ok((parsed(row, "id")?, row.get(1)?)))?
+                    .collect::<Result<_, _>>()?;
+            let mut resealed = Resealed::default();
+            for (id, sealed) in all {
+                let Some(anew) = reseal(id, &sealed) else {
+                    resealed.unreadable.push(id);
+                    continue;
+                };
+                w.tx.execute(
+                    "update recorder set password_sealed = ?2 where id = ?1",
+                    params![id.to_string(), anew],
+                )?;
+                resealed.sealed += 1;
+            }
+            Ok(resealed)
+        })
+        .await
+    }
+
+    /// Adds a recorder.
+    pub async fn add_recorder(&self, new: NewRecorder) -> Result<Recorder, CatalogError> {
+        self.write(move |w| add(w, new)).await
+    }
+
+    /// Adds recorders: all of them or none.
+    pub async fn add_recorders(
+        &self,
+        new: Vec<NewRecorder>,
+    ) -> Result<Vec<Recorder>, CatalogError> {
+        self.write(move |w| new.into_iter().map(|new| add(w, new)).collect())
+            .await
     }
 
     /// Changes a recorder's settings. What concerns reaching it sets its state back to `unknown`, so that an `error`
@@ -202,6 +241,7 @@ impl Catalog {
                     username = coalesce(?5, username), password_sealed = coalesce(?6, password_sealed),
                     enabled = coalesce(?7, enabled), driver = coalesce(?10, driver),
                     tls = coalesce(?11, tls), tls_sha256 = coalesce(?12, tls_sha256),
+                    password_id = coalesce(?13, password_id),
                     tls_other_sha256 = iif(?11 is null and ?12 is null, tls_other_sha256, null),
                     state = iif(?8, 'unknown', state), state_reason = iif(?8, null, state_reason), updated_utc = ?9
                  where id = ?1",
@@ -211,13 +251,14 @@ impl Catalog {
                     change.address,
                     change.port,
                     change.username,
-                    change.password_sealed,
+                    &change.password_sealed,
                     change.enabled,
                     afresh,
                     w.now.micros(),
                     change.driver.map(Word::word),
                     change.tls,
                     change.certificate.map(|it| it.to_string()),
+                    change.password_sealed.is_some().then(password_id),
                 ],
             )?;
             w.changed(ChangeKind::Recorder, id);
@@ -229,25 +270,33 @@ impl Catalog {
     /// Removes a recorder. Its password is forgotten, its cameras are switched off, what was still to be fetched from
     /// it is given up; footage that is held stays listed and served under its cameras.
     pub async fn remove_recorder(&self, id: RecorderId) -> Result<(), CatalogError> {
+        self.write(move |w| remove(w, id)).await
+    }
+
+    /// The same with several: all of them or none.
+    pub async fn remove_recorders(&self, ids: Vec<RecorderId>) -> Result<(), CatalogError> {
+        self.write(move |w| ids.into_iter().try_for_each(|id| remove(w, id)))
+            .await
+    }
+
+    /// Switches several on or off: all of them or none. Those that are so already are not tried anew.
+    pub async fn switch_recorders(
+        &self,
+        ids: Vec<RecorderId>,
+        enabled: bool,
+    ) -> Result<(), CatalogError> {
         self.write(move |w| {
-            let name = get(w.tx, id)?.name;
-            w.tx.execute(
-                "update recorder set removed_utc = ?2, password_sealed = x'', enabled = 0, state = 'unknown',
-                    state_reason = null, updated_utc = ?2 where id = ?1",
-                params![id.to_string(), w.now.micros()],
-            )?;
-            w.tx.execute("delete from observation where recorder_id = ?1", [id.to_string()])?;
-            w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
-            w.tx.execute("delete from clock_run where recorder_id = ?1", [id.to_string()])?;
-            for camera in cameras::of_recorder(w.tx, id)? {
+            for id in ids {
+                if get(w.tx, id)?.enabled == enabled {
+                    continue;
+                }
                 w.tx.execute(
-                    "update camera set enabled = 0, state = 'offline', updated_utc = ?2 where id = ?1",
-                    params![camera.id.to_string(), w.now.micros()],
+                    "update recorder set enabled = ?2, state = 'unknown', state_reason = null, updated_utc = ?3
+                     where id = ?1",
+                    params![id.to_string(), enabled, w.now.micros()],
                 )?;
-                recordings::give_up(w, camera.id, &format!("recorder {name:?} was removed"))?;
-                w.changed(ChangeKind::Camera, camera.id);
+                w.changed(ChangeKind::Recorder, id);
             }
-            w.changed(ChangeKind::Recorder, id);
             Ok(())
         })
         .await
@@ -304,6 +353,16 @@ impl Catalog {
         .await
     }
 
+    /// Why the device with this serial is not the one that the recorder stands for, in words; none when it is.
+    pub async fn wrong_device(
+        &self,
+        id: RecorderId,
+        serial: String,
+    ) -> Result<Option<String>, CatalogError> {
+        self.read(move |c| wrong_device(c, &get(c, id)?, &serial))
+            .await
+    }
+
     /// It shows another certificate than the one it is known by: a person has to say whether that is right.
     pub async fn note_other_certificate(
         &self,
@@ -339,6 +398,60 @@ impl Catalog {
         })
         .await
     }
+}
+
+fn add(w: &mut Work<'_>, new: NewRecorder) -> Result<Recorder, CatalogError> {
+    let id = new.id;
+    w.tx.execute(
+        "insert into recorder
+            (id, name, driver, address, port, username, password_sealed, enabled, tls, tls_sha256, password_id,
+             created_utc, updated_utc)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?11, ?11)",
+        params![
+            id.to_string(),
+            new.name,
+            new.driver.word(),
+            new.address,
+            new.port,
+            new.username,
+            new.password_sealed,
+            new.enabled,
+            new.tls,
+            new.certificate.map(|it| it.to_string()),
+            w.now.micros(),
+            password_id(),
+        ],
+    )?;
+    w.changed(ChangeKind::Recorder, id);
+    get(w.tx, id)
+}
+
+fn remove(w: &mut Work<'_>, id: RecorderId) -> Result<(), CatalogError> {
+    let name = get(w.tx, id)?.name;
+    w.tx.execute(
+        "update recorder set removed_utc = ?2, password_sealed = x'', enabled = 0, state = 'unknown',
+            state_reason = null, updated_utc = ?2 where id = ?1",
+        params![id.to_string(), w.now.micros()],
+    )?;
+    w.tx.execute(
+        "delete from observation where recorder_id = ?1",
+        [id.to_string()],
+    )?;
+    w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
+    w.tx.execute(
+        "delete from clock_run where recorder_id = ?1",
+        [id.to_string()],
+    )?;
+    for camera in cameras::of_recorder(w.tx, id)? {
+        w.tx.execute(
+            "update camera set enabled = 0, state = 'offline', updated_utc = ?2 where id = ?1",
+            params![camera.id.to_string(), w.now.micros()],
+        )?;
+        recordings::give_up(w, camera.id, &format!("recorder {name:?} was removed"))?;
+        w.changed(ChangeKind::Camera, camera.id);
+    }
+    w.changed(ChangeKind::Recorder, id);
+    Ok(())
 }
 
 /// Why the device with this serial is not what the row stands for, in words; none when it is.

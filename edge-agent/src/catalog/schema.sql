@@ -18,6 +18,8 @@ create table recorder (
     tls_other_sha256 text,
     -- Sealed by secrets.rs; nothing else can open it.
     password_sealed blob not null,
+    -- Another one whenever a person sets a password; sealing the same one anew keeps it.
+    password_id     text not null default '',
     enabled         integer not null default 1 check (enabled in (0, 1)),
     -- Session state (R3). 'error' is not retried until the settings change.
     state           text not null default 'unknown' check (state in ('unknown', 'online', 'offline', 'error')),
@@ -47,7 +49,7 @@ create table recorder (
 -- refused ones could lock the account. Counts for the settings it was given to only.
 create table login (
     recorder_id text primary key references recorder (id),
-    -- Fingerprint of address, port, account and sealed password.
+    -- Fingerprint of address, port, account and the id of the password.
     settings    text not null,
     -- They were accepted at least once.
     proven      integer not null check (proven in (0, 1)),

@@ -58,11 +58,16 @@ pub struct RecorderAccount {
 impl RecorderAccount {
     /// Address and port, as messages name the recorder.
     pub fn at(&self) -> String {
-        if self.address.contains(':') {
-            format!("[{}]:{}", self.address, self.port)
-        } else {
-            format!("{}:{}", self.address, self.port)
-        }
+        at(&self.address, self.port)
+    }
+}
+
+/// Address and port as they are written together.
+pub fn at(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("[{address}]:{port}")
+    } else {
+        format!("{address}:{port}")
     }
 }
 

@@ -2,8 +2,8 @@
 
 pub mod clock;
 pub mod config;
-mod connection_test;
 pub mod driver;
+pub mod examination;
 mod isapi;
 pub mod onvif;
 mod reach;
@@ -18,6 +18,4 @@ mod worker_process;
 pub mod worker_protocol;
 mod worker_requests;
 
-#[cfg(test)]
-use connection_test::TestStep;
-pub use connection_test::{Examination, examine, library_problem, test_connection};
+pub use examination::library_problem;

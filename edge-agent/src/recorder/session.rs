@@ -177,7 +177,44 @@ impl SessionHandle {
         let _ = self.commands.send(command).await;
     }
 
-    /// A person asks for a check: try now, whatever the last attempt said.
+    /// A session that answers, or what comes of one attempt that is made now. What the recorder has refused is not sent
+    /// again, nor is anything while it has the account locked.
+    pub async fn attempt(&self) -> Result<RecorderSession, RecorderError> {
+        let ended = || RecorderError::new(FailureKind::Cancelled, "the agent is stopping");
+        let mut attempt = self.attempt.clone();
+        loop {
+            // What happens from here on is a change.
+            let known = attempt.borrow_and_update().clone();
+            match known {
+                Attempt::Running => attempt.changed().await.map_err(|_| ended())?,
+                Attempt::Online(session) => {
+                    session.ping().await?;
+                    return Ok(session);
+                }
+                Attempt::Failed(error) if !self.may_try(&error) => return Err(error),
+                Attempt::Failed(_) => break,
+            }
+        }
+        self.check_now();
+        attempt.changed().await.map_err(|_| ended())?;
+        let done = attempt
+            .wait_for(|attempt| !matches!(attempt, Attempt::Running))
+            .await
+            .map_err(|_| ended())?;
+        match &*done {
+            Attempt::Online(session) => Ok(session.clone()),
+            Attempt::Failed(error) => Err(error.clone()),
+            Attempt::Running => Err(ended()),
+        }
+    }
+
+    /// Whether another attempt can do no harm.
+    fn may_try(&self, error: &RecorderError) -> bool {
+        let since = self.status.borrow().last_checked_at;
+        may_try(error, since.unwrap_or(Timestamp::now().into()))
+    }
+
+    /// A person asks for a check: try now, unless the recorder has refused these credentials.
     pub fn check_now(&self) {
         // Full: enough checks are waiting.
         let _ = self.commands.try_send(Command::CheckNow);
@@ -406,7 +443,7 @@ impl Keeper {
                 let waited_ms = UtcTime::from(Timestamp::now()).ms_since(since).max(0);
                 Some(LOCK_OVER.saturating_sub(Duration::from_millis(waited_ms.unsigned_abs())))
             }
-            Retry::WhenAsked => None,
+            Retry::WhenAsked | Retry::WhenChanged => None,
         };
         let known = self.status.borrow().clone();
         // Each new state and each new reason once; a recorder that is off for a night fills no journal.
@@ -443,17 +480,22 @@ impl Keeper {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = self.shutdown.cancelled() => Event::Stop,
-            () = due => Event::Due,
-            command = self.inbox.recv() => match command {
-                None => Event::Stop,
-                Some(Command::CheckNow) => Event::Asked,
-                Some(Command::ChangeAccount(account, settings)) => {
-                    self.take_account(account, settings);
-                    Event::AccountChanged
-                }
-            },
+        tokio::pin!(due);
+        loop {
+            tokio::select! {
+                () = self.shutdown.cancelled() => return Event::Stop,
+                () = &mut due => return Event::Due,
+                command = self.inbox.recv() => match command {
+                    None => return Event::Stop,
+                    // Whoever asks does not mean that the refused password is sent once more.
+                    Some(Command::CheckNow) if retry == Retry::WhenChanged => {}
+                    Some(Command::CheckNow) => return Event::Asked,
+                    Some(Command::ChangeAccount(account, settings)) => {
+                        self.take_account(account, settings);
+                        return Event::AccountChanged;
+                    }
+                },
+            }
         }
     }
 
@@ -479,6 +521,16 @@ impl Keeper {
         if let Some(worker) = self.worker.take() {
             worker.close().await;
         }
+    }
+}
+
+/// Whether credentials that met with this failure then may be sent again.
+pub fn may_try(error: &RecorderError, since: UtcTime) -> bool {
+    let passed_ms = UtcTime::from(Timestamp::now()).ms_since(since);
+    match error.kind {
+        FailureKind::Refused => false,
+        FailureKind::Locked => Duration::from_millis(passed_ms.max(0).unsigned_abs()) >= LOCK_OVER,
+        _ => true,
     }
 }
 

@@ -14,6 +14,7 @@ mod people_go_before_the_background;
 mod probe_explains_a_failure;
 mod recorder_without_the_sdk;
 mod relay_away_then_every_report_once;
+mod rotated_key_survives_a_kill;
 mod whole_job_end_to_end;
 mod worker_crash_costs_one_recorder;
 mod wrong_password_is_tried_once;

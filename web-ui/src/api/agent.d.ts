@@ -41,6 +41,16 @@ export interface components {
          *     and a level of every topic.
          */
         ApplianceId: string;
+        /** @description What became of one of them. */
+        BulkItem: {
+            /** @description Which. */
+            id: components["schemas"]["RecorderId"];
+            /** @description Why there is no test, in words. */
+            message?: string | null;
+            /** @description Whether it went well. */
+            ok: boolean;
+            test?: components["schemas"]["RecorderTest"] | null;
+        };
         /** @description A camera as the API shows it. */
         Camera: {
             /**
@@ -74,6 +84,11 @@ export interface components {
             video_codec?: string | null;
         };
         /**
+         * @description What to do with several cameras.
+         * @enum {string}
+         */
+        CameraAction: "enable" | "disable";
+        /**
          * Format: uuid
          * @description A camera: a channel of a recorder, or a URL.
          */
@@ -90,6 +105,13 @@ export interface components {
          * @enum {string}
          */
         CameraState: "unknown" | "online" | "offline";
+        /** @description Body of `POST /cameras/bulk`. */
+        CamerasBulk: {
+            /** @description What to do. */
+            action: components["schemas"]["CameraAction"];
+            /** @description With which cameras. */
+            ids: components["schemas"]["CameraId"][];
+        };
         /** @description Data of an event `changed`. */
         Changed: {
             /** @description Which one; null when many changed, or some changes were missed: read all of the kind anew. */
@@ -178,6 +200,40 @@ export interface components {
              * @description Port of its web interface.
              */
             port: number;
+        };
+        /** @description What became of a change of the key. */
+        KeyRotated: {
+            /** @description Passwords that are sealed with the new key. */
+            passwords: number;
+        };
+        /** @description A line of the list that is not taken. */
+        ListProblem: {
+            /** @description Counted from 1, the line of the columns included. */
+            line: number;
+            /** @description Why, in words. */
+            message: string;
+        };
+        /** @description A recorder of the list, without its password. */
+        ListedRecorder: {
+            /** @description Host name or IP address. */
+            address: string;
+            /** @description How it is talked to. */
+            driver: components["schemas"]["DriverKind"];
+            /** @description Whether the agent will work with it. */
+            enabled: boolean;
+            /** @description Its line. */
+            line: number;
+            /** @description Name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description TCP port.
+             */
+            port: number;
+            /** @description Over HTTPS. */
+            tls: boolean;
+            /** @description Account on the device. */
+            username: string;
         };
         /** @description How a live stream is doing. */
         LiveStreamHealth: {
@@ -641,6 +697,11 @@ export interface components {
             username: string;
         };
         /**
+         * @description What to do with several recorders.
+         * @enum {string}
+         */
+        RecorderAction: "enable" | "disable" | "delete" | "test";
+        /**
          * Format: uuid
          * @description A recorder known to an appliance.
          */
@@ -671,6 +732,25 @@ export interface components {
             /** @description Account on the device. */
             username: string;
         };
+        /** @description Body of `POST /recorders/list`. */
+        RecorderList: {
+            /**
+             * @description `name,driver,address,port,username,password,enabled`, one recorder a line, the first line naming the columns.
+             *     `driver` is `sdk`, `isapi` or `isapi-tls`; an empty port is the usual one; an empty `enabled` is `yes`.
+             */
+            csv: string;
+            /** @description Only look; nothing is added. */
+            dry_run: boolean;
+        };
+        /** @description Answer to `POST /recorders/list`. */
+        RecorderListRead: {
+            /** @description Recorders that were added: all of them, or none. */
+            added: number;
+            /** @description What is not, or cannot be; at most 100 of them. */
+            problems: components["schemas"]["ListProblem"][];
+            /** @description What is understood. */
+            recorders: components["schemas"]["ListedRecorder"][];
+        };
         /** @description Answer to `GET /recorders/{id}/places`. A place is one stream that the recorder gives: a live view or a download. */
         RecorderPlaces: {
             /** @description Downloads that people asked for. */
@@ -698,12 +778,24 @@ export interface components {
          * @enum {string}
          */
         RecorderState: "unknown" | "online" | "offline" | "error";
-        /** @description Answer to `POST /recorders/{id}/test`. */
+        /** @description Answer to a connection test. */
         RecorderTest: {
-            /** @description Whether every step went well. */
+            /** @description Whether no step failed. */
             ok: boolean;
-            /** @description The steps in order; the first that fails is the last. */
+            /** @description Every step in order; behind one that failed they are `skipped`. */
             steps: components["schemas"]["TestStep"][];
+        };
+        /** @description Body of `POST /recorders/bulk`. */
+        RecordersBulk: {
+            /** @description What to do. */
+            action: components["schemas"]["RecorderAction"];
+            /** @description With which recorders, each once. */
+            ids: components["schemas"]["RecorderId"][];
+        };
+        /** @description Answer to `POST /recorders/bulk`. */
+        RecordersBulkDone: {
+            /** @description In the order asked for. */
+            items: components["schemas"]["BulkItem"][];
         };
         /** @description A recording as APIs and reports show it. */
         Recording: {
@@ -933,14 +1025,39 @@ export interface components {
             /** @description Program version. */
             version: string;
         };
+        /** @description One line of the answer where `application/x-ndjson` was asked for. */
+        TestLine: {
+            /** @enum {string} */
+            line: "begins";
+            /** @description Which. */
+            name: string;
+        } | (components["schemas"]["TestStep"] & {
+            /** @enum {string} */
+            line: "ended";
+        }) | {
+            /** @enum {string} */
+            line: "done";
+            /** @description Whether no step failed. */
+            ok: boolean;
+        };
+        /**
+         * @description How a step ended.
+         * @enum {string}
+         */
+        TestResult: "passed" | "failed" | "skipped";
         /** @description One step of a connection test. */
         TestStep: {
-            /** @description What was found, or what went wrong and what to do. */
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            elapsed_ms: number;
+            /** @description What was found; or what went wrong and what to do; or why it was not made. */
             message: string;
-            /** @description `library`, `address`, `port`, `login`, `channels` or `search`. */
+            /** @description `library`, `address`, `port`, `tls`, `login`, `channels`, `search` or `first_byte`. */
             name: string;
-            /** @description Whether it went well. */
-            ok: boolean;
+            /** @description How it ended. */
+            result: components["schemas"]["TestResult"];
         };
         /**
          * Format: uuid

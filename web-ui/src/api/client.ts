@@ -38,6 +38,34 @@ export async function demand<T>(method: Method, url: string, body?: unknown): Pr
   return result.value;
 }
 
+/**
+ * Like {@link demand}, for answers that come line by line: each is handed on as soon as it is there.
+ */
+export async function demandLines<T>(url: string, body: unknown, onLine: (line: T) => void): Promise<void> {
+  let response = await open("POST", url, body, "application/x-ndjson");
+  if (response?.status === 401) {
+    await renewSession();
+    response = await open("POST", url, body, "application/x-ndjson");
+  }
+  if (response === null) {
+    throw new ApiProblem({ kind: "unreachable" });
+  }
+  if (!response.ok || response.body === null) {
+    throw new ApiProblem(readProblem(response.status, await response.text()));
+  }
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      const lines = (rest + piece.value).split("\n");
+      rest = lines.pop() ?? "";
+      lines.filter(Boolean).forEach((line) => onLine(JSON.parse(line) as T));
+    }
+  } catch {
+    throw new ApiProblem({ kind: "unreachable" });
+  }
+}
+
 let renewal: Promise<unknown> | null = null;
 
 /**
@@ -52,17 +80,12 @@ export async function renewSession(): Promise<void> {
 }
 
 async function send<T>(method: Method, url: string, body?: unknown): Promise<Result<T>> {
-  const headers = new Headers({ Accept: "application/json" });
-  if (method !== "GET") {
-    headers.set("X-CSRF-Token", readCookie(document.cookie, "hf_csrf") ?? "");
-  }
-  if (body !== undefined) {
-    headers.set("Content-Type", "application/json");
-  }
-  let response: Response;
+  const response = await open(method, url, body, "application/json");
   let text: string;
   try {
-    response = await fetch(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+    if (response === null) {
+      return { ok: false, problem: { kind: "unreachable" } };
+    }
     text = await response.text();
   } catch {
     return { ok: false, problem: { kind: "unreachable" } };
@@ -77,6 +100,22 @@ async function send<T>(method: Method, url: string, body?: unknown): Promise<Res
     return { ok: true, value: JSON.parse(text) as T };
   } catch {
     return { ok: false, problem: { kind: "garbled", status: response.status } };
+  }
+}
+
+/** The beginning of an answer; null when there is none. */
+async function open(method: Method, url: string, body: unknown, accept: string): Promise<Response | null> {
+  const headers = new Headers({ Accept: accept });
+  if (method !== "GET") {
+    headers.set("X-CSRF-Token", readCookie(document.cookie, "hf_csrf") ?? "");
+  }
+  if (body !== undefined) {
+    headers.set("Content-Type", "application/json");
+  }
+  try {
+    return await fetch(url, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+  } catch {
+    return null;
   }
 }
 

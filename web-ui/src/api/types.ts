@@ -83,9 +83,51 @@ export interface FoundDevice {
 }
 
 /** Answer to `POST /recorders/{id}/test`. */
+export type StepName = "library" | "address" | "port" | "tls" | "login" | "channels" | "search" | "first_byte";
+
+/** One step of a connection test. */
+export interface TestStep {
+  name: StepName;
+  result: "passed" | "failed" | "skipped";
+  message: string;
+  elapsed_ms: number;
+}
+
 export interface RecorderTest {
   ok: boolean;
-  steps: { name: string; ok: boolean; message: string }[];
+  steps: TestStep[];
+}
+
+/** One line of a connection test that is told as it happens. */
+export type TestLine =
+  | { line: "begins"; name: StepName }
+  | ({ line: "ended" } & TestStep)
+  | { line: "done"; ok: boolean };
+
+export type RecorderAction = "enable" | "disable" | "delete" | "test";
+
+/** Answer to `POST /recorders/bulk`. */
+export interface RecordersBulkDone {
+  items: { id: string; ok: boolean; test: RecorderTest | null; message: string | null }[];
+}
+
+/** A recorder of a list, before it is added. */
+export interface ListedRecorder {
+  line: number;
+  name: string;
+  driver: DriverKind;
+  tls: boolean;
+  address: string;
+  port: number;
+  username: string;
+  enabled: boolean;
+}
+
+/** Answer to `POST /recorders/list`. */
+export interface RecorderListRead {
+  recorders: ListedRecorder[];
+  problems: { line: number; message: string }[];
+  added: number;
 }
 
 export type CameraState = "unknown" | "online" | "offline";

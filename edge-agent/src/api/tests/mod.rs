@@ -6,4 +6,5 @@ mod house;
 mod live;
 mod login;
 mod nouns;
+mod several;
 mod shape;

@@ -10,6 +10,7 @@ mod client;
 mod download;
 #[cfg(test)]
 mod fuzz;
+mod handshake;
 mod learnt;
 mod playback;
 mod rtsp;
@@ -19,5 +20,6 @@ mod uri;
 pub(super) mod xml;
 mod zone;
 
+pub use handshake::handshake;
 pub use learnt::Learnt;
 pub use session::IsapiSession;

@@ -2,8 +2,8 @@
 //!
 //! | failure | told as | next login |
 //! | --- | --- | --- |
-//! | credentials refused | error | when a person changes the account or asks for a check |
-//! | account locked, credentials never accepted | error | the same: ours may be what locked it |
+//! | credentials refused | error | when a person changes the account, or enters the same password once more |
+//! | account locked, credentials never accepted | error | the same, or when a person asks: ours may be what locked it |
 //! | account locked, credentials accepted before | error | once the lock is over: somebody else locked it |
 //! | another certificate | error | when a person accepts it, or asks for a check, which sends no credentials |
 //! | library missing, request not understood | error | after a minute; neither can lock an account |
@@ -39,8 +39,10 @@ pub enum Retry {
     Slowly,
     /// When the recorder has forgotten the lock.
     AfterLock,
-    /// When a person changes the account or asks for a check: every further attempt could lock the account.
+    /// When a person changes the account or asks for a check.
     WhenAsked,
+    /// When a person changes the account: every further attempt could lock it.
+    WhenChanged,
 }
 
 /// What happens to a session.
@@ -103,6 +105,7 @@ impl Machine {
             (State::LoggingIn, Event::LoggedIn) => State::Online,
             (State::LoggingIn | State::Online, Event::Failed(kind)) => self.failed(kind),
             (State::Online, Event::Outgrown) => State::LoggingIn,
+            (State::Failed(_, Retry::WhenChanged), Event::Asked) => self.state,
             (State::Failed(..), Event::Due | Event::Asked) => State::LoggingIn,
             // A check of a session that works is made beside it, and what is late changes nothing.
             (state, _) => state,
@@ -115,7 +118,8 @@ impl Machine {
         let error = |retry| State::Failed(RecorderState::Error, retry);
         match kind {
             Locked if self.proven => error(Retry::AfterLock),
-            Refused | Locked | OtherCertificate(_) => error(Retry::WhenAsked),
+            Refused => error(Retry::WhenChanged),
+            Locked | OtherCertificate(_) => error(Retry::WhenAsked),
             LibraryMissing | Unsupported => error(Retry::Slowly),
             Worker if self.deaths >= DEATHS_MAX => error(Retry::BackingOff),
             _ => State::Failed(RecorderState::Offline, Retry::BackingOff),
@@ -141,7 +145,11 @@ mod tests {
     #[test]
     fn every_failure_has_its_retry() {
         for (kind, fresh, proven) in [
-            (Refused, error(Retry::WhenAsked), error(Retry::WhenAsked)),
+            (
+                Refused,
+                error(Retry::WhenChanged),
+                error(Retry::WhenChanged),
+            ),
             (Locked, error(Retry::WhenAsked), error(Retry::AfterLock)),
             (LibraryMissing, error(Retry::Slowly), error(Retry::Slowly)),
             (Unsupported, error(Retry::Slowly), error(Retry::Slowly)),
@@ -218,15 +226,16 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens: credentials that were refused are sent again only because a person said so.
+        /// Whatever happens: credentials that were refused are never sent again.
         #[test]
-        fn what_was_refused_is_sent_again_only_when_asked(events in prop::collection::vec(any_event(), 1..60)) {
+        fn what_was_refused_is_sent_again_only_when_changed(events in prop::collection::vec(any_event(), 1..60)) {
             let mut machine = Machine::new(false);
             let mut refused = false;
             for event in events {
                 let before = machine.state();
                 // A pause that has no end never comes due.
-                if event == Event::Due && matches!(before, State::Failed(_, Retry::WhenAsked)) {
+                let endless = matches!(before, State::Failed(_, Retry::WhenAsked | Retry::WhenChanged));
+                if event == Event::Due && endless {
                     continue;
                 }
                 let after = machine.on(event);
@@ -234,7 +243,7 @@ mod tests {
                 if counts && event == Event::Failed(Refused) {
                     refused = true;
                 }
-                if matches!(event, Event::Asked | Event::AccountChanged) {
+                if event == Event::AccountChanged {
                     refused = false;
                 }
                 prop_assert!(!(refused && matches!(after, State::LoggingIn | State::Online)), "{event:?} led to {after:?}");

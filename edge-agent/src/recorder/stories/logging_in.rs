@@ -66,7 +66,12 @@ async fn what_was_refused_before_a_restart_is_not_tried_again() {
     assert_eq!(status.last_checked_at, Some(since));
     assert_eq!(running.refusal().await, wrong);
     assert_eq!(place.calls("login").len(), 0);
+    // Also when a person asks: only what was entered anew is sent.
     running.handle.check_now();
+    assert_eq!(running.handle.attempt().await.unwrap_err(), wrong);
+    assert_eq!(place.calls("login").len(), 0);
+    let entered = place.account(PASSWORD);
+    running.handle.change_account(entered, "anew".into()).await;
     let status = running.status(RecorderState::Online).await;
     assert_eq!(status.refusal, None);
     running.stop().await;
@@ -126,31 +131,4 @@ async fn a_recorder_that_was_off_is_found_again() {
     let status = running.status(RecorderState::Offline).await;
     assert!(status.identity.is_some(), "what is known of it stays known");
     running.stop().await;
-}
-
-#[tokio::test]
-async fn a_connection_test_names_the_first_step_that_fails() {
-    // The stand-in needs no network; the plain connection before the login does.
-    let listener = tokio::net::TcpListener::bind((ADDRESS, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let place = Place::new(Device { port, ..device() });
-    let steps = test_connection(&place.account(PASSWORD), &place.config).await;
-    let names: Vec<_> = steps.iter().map(|step| (step.name, step.ok)).collect();
-    let all = ["library", "address", "port", "login", "channels", "search"];
-    assert_eq!(names, all.map(|name| (name, true)), "{steps:?}");
-
-    let steps = test_connection(&place.account("wrong-horse"), &place.config).await;
-    let last = steps.last().unwrap();
-    assert_eq!((last.name, last.ok), ("login", false), "{steps:?}");
-
-    drop(listener);
-    let examined = examine(ADDRESS, port, None, &place.config).await;
-    let failure = examined.failure.unwrap();
-    assert_eq!(failure.kind, FailureKind::Network);
-    assert!(
-        failure
-            .message
-            .starts_with(&format!("nothing answers at {ADDRESS}:{port}")),
-        "{failure}"
-    );
 }

@@ -4,6 +4,7 @@
 //! [`both_drivers`] is the conformance suite: the same stories over the SDK and over ISAPI.
 
 mod both_drivers;
+mod examining;
 mod fetching;
 mod finding;
 mod https;
@@ -34,8 +35,8 @@ use super::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession,
     Source, StreamKind, Tls,
 };
+use super::examination::{Examination, Login, News, Outcome, Step, Target, examine};
 use super::session::{Known, SessionHandle, SessionStatus};
-use super::{examine, test_connection};
 use crate::model::inventory::ChannelInfo;
 use crate::model::time::{RecorderTime, UtcRange, UtcTime};
 

@@ -11,7 +11,7 @@ import { useNotice } from "../../components/Notices";
 import { CameraStateView } from "../../components/State";
 import { Ago } from "../../components/Time";
 import { bytesText, codecText, count } from "../../words";
-import { useSaveCamera } from "./recorders";
+import { useCamerasBulk, useSaveCamera } from "./recorders";
 
 interface CameraTableProps {
   cameras: Camera[];
@@ -31,11 +31,43 @@ export function CameraTable({ cameras, onTest }: CameraTableProps) {
     );
   }
   return (
-    <ul className="divide-y divide-line border-t border-line" aria-label="Cameras">
-      {cameras.map((camera) => (
-        <CameraRow key={camera.id} camera={camera} />
-      ))}
-    </ul>
+    <>
+      {cameras.length > 1 && <AllCameras cameras={cameras} />}
+      <ul className="divide-y divide-line border-t border-line" aria-label="Cameras">
+        {cameras.map((camera) => (
+          <CameraRow key={camera.id} camera={camera} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** Switches all cameras of a recorder at once. */
+function AllCameras({ cameras }: { cameras: Camera[] }) {
+  const bulk = useCamerasBulk();
+  const tell = useNotice();
+  const fetched = cameras.filter(({ enabled }) => enabled).length;
+  const act = (enabled: boolean) => {
+    const ids = cameras.filter((camera) => camera.enabled !== enabled).map(({ id }) => id);
+    bulk.mutate({ enabled, ids }, { onError: (error) => tell(error.message) });
+  };
+  return (
+    <div className="flex flex-wrap items-center gap-2 border-t border-line px-4 py-1.5 text-soft">
+      <span className="mr-auto">
+        {fetched} of {count(cameras.length, "camera")} fetched
+      </span>
+      <Button
+        look="quiet"
+        disabled={fetched === cameras.length || bulk.isPending}
+        data-testid="cameras-enable"
+        onClick={() => act(true)}
+      >
+        Fetch all
+      </Button>
+      <Button look="quiet" disabled={fetched === 0 || bulk.isPending} data-testid="cameras-disable" onClick={() => act(false)}>
+        Fetch none
+      </Button>
+    </div>
   );
 }
 

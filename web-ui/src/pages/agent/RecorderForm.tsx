@@ -1,11 +1,12 @@
-import { CircleCheck, CircleX, Radar } from "lucide-react";
+import { Radar, Stethoscope } from "lucide-react";
 import { useState, type ReactNode } from "react";
 
-import type { DriverKind, FoundDevice, Recorder, RecorderInput, RecorderTest } from "../../api/types";
-import { Button, Spinner } from "../../components/Button";
+import type { DriverKind, FoundDevice, Recorder, RecorderInput } from "../../api/types";
+import { Button } from "../../components/Button";
 import { SelectField, TextField } from "../../components/Field";
 import { ProblemNote } from "../../components/Note";
 import { inputOf, useDiscover, useSaveRecorder, useTestRecorder } from "./recorders";
+import { TestSteps } from "./TestSteps";
 
 /** Port of a recorder that was not told otherwise, by the way of talking to it. */
 function usualPort(driver: DriverKind, tls: boolean): number {
@@ -42,11 +43,14 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
     const input = password ? { ...rest, password } : rest;
     const saved = await save.mutateAsync({ id: kept?.id ?? null, input });
     setKept(saved);
-    const outcome = await test.mutateAsync(saved);
+    const outcome = await test.mutateAsync({ recorder: saved });
     if (outcome.ok) {
       onDone(saved);
     }
   };
+  /** Before anything is kept; a password that is known already is not given out to another address. */
+  const tryOut = () => test.mutate({ input: draft });
+  const canTryOut = Boolean(draft.address && draft.port && draft.username && draft.password);
 
   return (
     <form
@@ -162,14 +166,19 @@ export function RecorderForm({ recorder, onDone, children }: RecorderFormProps) 
         </label>
       )}
       <ProblemNote error={save.error ?? test.error} />
-      {test.isPending && (
-        <p role="status" className="flex items-center gap-2 text-soft">
-          <Spinner /> Logging in to the recorder…
-        </p>
-      )}
-      {test.data && <TestResult test={test.data} />}
+      {test.steps.length > 0 && <TestSteps steps={test.steps} />}
       <div className="flex flex-wrap justify-end gap-2">
         {children}
+        <Button
+          icon={Stethoscope}
+          disabled={!canTryOut || save.isPending}
+          busy={test.isPending}
+          title="Tries what stands here and keeps nothing"
+          data-testid="recorder-try"
+          onClick={tryOut}
+        >
+          Test only
+        </Button>
         <Button type="submit" look="primary" busy={save.isPending || test.isPending} data-testid="recorder-save">
           Save and test
         </Button>
@@ -214,31 +223,6 @@ function Nearby({ onChoose }: { onChoose: (found: FoundDevice) => void }) {
 /** A name that a person has typed stays. */
 function nameOf(found: FoundDevice, typed: string): { name?: string } {
   return typed === "" && found.name ? { name: found.name } : {};
-}
-
-/** What worked and what did not, in the order in which it was tried. */
-export function TestResult({ test }: { test: RecorderTest }) {
-  return (
-    <ol className="flex flex-col gap-1.5 rounded-lg bg-raised p-3" aria-label="Connection test" data-testid="test-result">
-      {test.steps.map((step) => (
-        <li key={step.name} className="flex gap-2">
-          {step.ok ? (
-            <CircleCheck size={18} role="img" aria-label="Worked" className="shrink-0 text-ok" />
-          ) : (
-            <CircleX size={18} role="img" aria-label="Failed" className="shrink-0 text-bad" />
-          )}
-          <span>
-            <span className="font-medium">{stepText(step.name)}</span> <span className="text-soft">{step.message}</span>
-          </span>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-/** The agent names steps in one lower-case word. */
-function stepText(name: string): string {
-  return name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
 }
 
 function draftOf(recorder: Recorder | null): RecorderInput {

@@ -12,8 +12,9 @@ import { RecorderStateView } from "../../components/State";
 import { Ago } from "../../components/Time";
 import { clockDriftText, clockOffsetText, sentence } from "../../words";
 import { CameraTable } from "./CameraTable";
-import { RecorderForm, TestResult } from "./RecorderForm";
+import { RecorderForm } from "./RecorderForm";
 import { inputOf, useDeleteRecorder, useSaveRecorder, useTestRecorder } from "./recorders";
+import { TestSteps } from "./TestSteps";
 
 interface RecorderPanelProps {
   recorder: Recorder;
@@ -138,16 +139,17 @@ function TestDialog({ recorder, onClose }: { recorder: Recorder; onClose: () => 
     <Dialog title={`Test ${recorder.name}`} onClose={onClose}>
       <div className="flex flex-col gap-4">
         <p>
-          Logs in to {recorder.address}:{recorder.port} and asks for its cameras. New cameras are added to the list.
+          Tries {recorder.address}:{recorder.port} step by step, down to the first bytes of footage. New cameras are
+          added to the list. A password that the recorder has refused is not sent again: enter it anew for that.
         </p>
         <ProblemNote error={test.error} />
-        {test.data && <TestResult test={test.data} />}
+        {test.steps.length > 0 && <TestSteps steps={test.steps} />}
         <div className="flex justify-end">
           <Button
             look="primary"
             busy={test.isPending}
             data-testid="test-start"
-            onClick={() => test.mutate(recorder)}
+            onClick={() => test.mutate({ recorder })}
           >
             {test.data ? "Test again" : "Begin the test"}
           </Button>
@@ -168,7 +170,7 @@ function DeleteDialog({ recorder, onClose }: { recorder: Recorder; onClose: () =
       onConfirm={() => remove.mutate(recorder.id, { onSuccess: onClose })}
       onClose={onClose}
     >
-      Nothing more is fetched from it, and its login is forgotten.
+      Nothing more is fetched from it, and its login is forgotten. Its footage stays listed and playable.
     </Confirm>
   );
 }

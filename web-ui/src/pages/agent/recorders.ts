@@ -1,17 +1,24 @@
 /** What can be done with recorders and cameras, shared by the set-up and the overview. */
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 
-import { apiUrl, demand } from "../../api/client";
+import { apiUrl, demand, demandLines } from "../../api/client";
+import { ApiProblem } from "../../api/problem";
 import type {
   Camera,
   FoundDevice,
   Page,
   Recorder,
+  RecorderAction,
   RecorderInput,
-  RecorderTest,
+  RecorderListRead,
+  RecordersBulkDone,
   SyncJob,
   SyncRequest,
+  TestLine,
+  TestStep,
 } from "../../api/types";
+import type { ShownStep } from "./TestSteps";
 
 /** What a recorder is set to, as a change sends it. */
 export function inputOf({ name, driver, address, port, tls, username, enabled }: Recorder): RecorderInput {
@@ -48,21 +55,86 @@ export function useDeleteRecorder() {
   });
 }
 
-/** Logs in to a recorder step by step; when that works, its cameras are taken over. */
+/** What is tested: a recorder that is kept, or what stands in a form. */
+export type Subject = { recorder: Recorder } | { input: RecorderInput };
+
+/** Tests step by step, and shows each step as it happens; when a kept recorder is well, its cameras are taken over. */
 export function useTestRecorder() {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: async ({ id, enabled }: Recorder) => {
-      const test = await demand<RecorderTest>("POST", apiUrl(`/recorders/${id}/test`));
-      if (test.ok && enabled) {
-        await demand("POST", apiUrl(`/recorders/${id}/import`));
+  const [steps, setSteps] = useState<ShownStep[]>([]);
+  const mutation = useMutation({
+    mutationFn: async (subject: Subject): Promise<{ ok: boolean }> => {
+      setSteps([]);
+      const kept = "recorder" in subject ? subject.recorder : null;
+      let ok: boolean | null = null;
+      await demandLines<TestLine>(
+        apiUrl(kept ? `/recorders/${kept.id}/test` : "/recorders/test"),
+        "input" in subject ? subject.input : undefined,
+        (line) => {
+          if (line.line === "done") {
+            ok = line.ok;
+          } else {
+            setSteps((known) => withLine(known, line));
+          }
+        },
+      );
+      if (ok === null) {
+        throw new ApiProblem({ kind: "unreachable" });
       }
-      return test;
+      if (ok && kept?.enabled) {
+        await demand("POST", apiUrl(`/recorders/${kept.id}/import`));
+      }
+      return { ok };
     },
     onSettled: async () => {
       await client.invalidateQueries({ queryKey: ["recorder"] });
       await client.invalidateQueries({ queryKey: ["camera"] });
     },
+  });
+  const reset = () => {
+    setSteps([]);
+    mutation.reset();
+  };
+  return { ...mutation, steps, reset };
+}
+
+/** A step that ends takes the place of the same step that began. */
+export function withLine(known: ShownStep[], line: Exclude<TestLine, { line: "done" }>): ShownStep[] {
+  const { line: kind, ...step } = line;
+  const shown: ShownStep = kind === "begins" ? { name: step.name, result: "running" } : (step as TestStep);
+  return [...known.filter(({ name }) => name !== shown.name), shown];
+}
+
+/** Does the same with several recorders: all of it or nothing. */
+export function useRecordersBulk() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ action, ids }: { action: RecorderAction; ids: string[] }) =>
+      demand<RecordersBulkDone>("POST", apiUrl("/recorders/bulk"), { action, ids }),
+    onSettled: async () => {
+      await client.invalidateQueries({ queryKey: ["recorder"] });
+      await client.invalidateQueries({ queryKey: ["camera"] });
+    },
+  });
+}
+
+/** Looks at a list of recorders, or adds all of it. */
+export function useRecorderList() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ csv, dryRun }: { csv: string; dryRun: boolean }) =>
+      demand<RecorderListRead>("POST", apiUrl("/recorders/list"), { csv, dry_run: dryRun }),
+    onSuccess: ({ added }) => (added > 0 ? client.invalidateQueries({ queryKey: ["recorder"] }) : undefined),
+  });
+}
+
+/** Switches the fetching of several cameras' footage. */
+export function useCamerasBulk() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ enabled, ids }: { enabled: boolean; ids: string[] }) =>
+      demand("POST", apiUrl("/cameras/bulk"), { action: enabled ? "enable" : "disable", ids }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["camera"] }),
   });
 }
 

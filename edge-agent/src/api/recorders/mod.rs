@@ -1,11 +1,14 @@
-//! Recorders: added, changed, removed, tested (R11). A password goes in and never comes out.
+//! Recorders: added, changed, removed, tested (R11), one by one or several at once. A password goes in and never comes out.
+
+pub mod bulk;
+mod csv;
+pub mod test;
 
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
-use wire::error::ErrorCode;
 use wire::ids::RecorderId;
 use wire::resource::{Camera, DriverKind, Page, Recorder, RecorderState};
 use wire::tunnel::Permission;
@@ -15,7 +18,6 @@ use super::error::sentence;
 use super::{ApiError, ApiResult, App, JsonBody, Path, Principal};
 use crate::catalog::recorders::{NewRecorder, RecorderChange, SessionNoted};
 use crate::model::fingerprint::{Fingerprint, NotAFingerprint};
-use crate::recorder::test_connection;
 
 /// Most recorders of one appliance: each may cost a worker process.
 const RECORDERS_MAX: usize = 64;
@@ -28,9 +30,6 @@ fn usual_port(driver: DriverKind, tls: bool) -> u16 {
         (DriverKind::Isapi, true) => 443,
     }
 }
-
-/// Connection tests at once.
-pub(super) const TESTS_MAX: usize = 4;
 
 /// Longest name that is kept.
 const NAME_CHARS_MAX: usize = 100;
@@ -108,6 +107,7 @@ pub async fn add(
             "This appliance has {RECORDERS_MAX} recorders, which is the most. Remove one first."
         )));
     }
+    let _storing = app.secrets.storing().await;
     let id = RecorderId::new();
     let driver = input.driver.unwrap_or_default();
     let tls = input.tls.unwrap_or_default();
@@ -166,6 +166,7 @@ pub async fn change(
     if certificate.is_some() {
         tracing::info!(recorder.id = %id, person = %who.username, "A recorder's certificate was accepted");
     }
+    let _storing = app.secrets.storing().await;
     let change = input.changes(&known, certificate, |password| {
         app.secrets.seal(id, password)
     });
@@ -186,63 +187,6 @@ pub async fn remove(
     app.catalog.remove_recorder(id).await?;
     tracing::info!(recorder.id = %id, person = %who.username, "A recorder was removed");
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// One step of a connection test.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct TestStep {
-    /// `library`, `address`, `port`, `login`, `channels` or `search`.
-    name: &'static str,
-    /// Whether it went well.
-    ok: bool,
-    /// What was found, or what went wrong and what to do.
-    message: String,
-}
-
-/// Answer to `POST /recorders/{id}/test`.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct RecorderTest {
-    /// Whether every step went well.
-    ok: bool,
-    /// The steps in order; the first that fails is the last.
-    steps: Vec<TestStep>,
-}
-
-/// Tests the connection to a recorder step by step and explains what fails. Once the login works, the agent logs in too.
-#[utoipa::path(post, path = "/recorders/{id}/test", tag = "recorders", params(("id" = RecorderId, Path)),
-    responses((status = 200, body = RecorderTest)))]
-pub async fn test(
-    State(app): State<App>,
-    who: Principal,
-    Path(id): Path<RecorderId>,
-) -> ApiResult<Json<RecorderTest>> {
-    who.require(Permission::Manage)?;
-    let recorder = app.catalog.recorder(id).await?;
-    let _place = app.own.tests.try_acquire().map_err(|_| {
-        ApiError::new(
-            ErrorCode::ConcurrentLimitExceeded,
-            "Several recorders are being tested already. Wait for one of the tests to end.",
-        )
-        .retry_after(10)
-    })?;
-    let account = app.sessions.account(&recorder).await?;
-    let steps: Vec<TestStep> = test_connection(&account, app.sessions.config())
-        .await
-        .into_iter()
-        .map(|step| TestStep {
-            name: step.name,
-            ok: step.ok,
-            message: sentence(&step.message),
-        })
-        .collect();
-    // Only what has just been proven: a second attempt with a wrong password would bring the account nearer to its lock.
-    if recorder.enabled && steps.iter().any(|step| step.ok && step.name == "login") {
-        app.sessions.try_now(id).await?;
-    }
-    Ok(Json(RecorderTest {
-        ok: steps.iter().all(|step| step.ok),
-        steps,
-    }))
 }
 
 /// Takes over the recorder's channels as cameras, now. They appear by themselves whenever the agent logs in.
