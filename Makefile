@@ -48,6 +48,16 @@ bench: setup ui ## Benchmarks, each a ratio in one run; limits are checked here
 	cargo build --workspace --release --locked
 	$(TARGET)/release/bench
 
+# An interrupted campaign goes on with SEED=<the last seed printed> and DAYS=<what is left>. In memory where that is
+# possible: it is the agent's answers that are looked at, not the disk.
+DAYS ?= 10000
+SEED ?= 1
+
+.PHONY: torture-completeness
+torture-completeness: ## Completeness against ground truth over DAYS (10000) simulated camera-days, from SEED on
+	TMPDIR=$(firstword $(wildcard /dev/shm) /tmp) HOLDFAST_CAMERA_DAYS=$(DAYS) HOLDFAST_SEED=$(SEED) \
+		CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test -p edge-agent --locked -- ten_thousand_camera_days --ignored --nocapture
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories

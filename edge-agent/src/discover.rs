@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use wire::ids::RecorderId;
 
+use crate::catalog::cameras::ChannelToDiscover;
 use crate::catalog::{Catalog, CatalogError};
 use crate::model::inventory::Inventory;
 use crate::model::time::{UtcRange, UtcTime};
@@ -16,6 +17,12 @@ use crate::recorder::driver::{FailureKind, RecorderError};
 
 /// Longest range of one search.
 const WINDOW_S: i64 = 7 * 86_400;
+
+/// How often it is read how far back a recorder reaches.
+const REACH_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// First stretch in which the oldest footage of a channel is looked for; each next one is four times as long.
+const OLDEST_WITHIN_S: i64 = 6 * 3_600;
 
 /// What to ask.
 #[derive(Debug, Clone)]
@@ -28,6 +35,8 @@ pub struct Question {
     pub anew: bool,
     /// Margin within which the end of a recording counts as still growing.
     pub settle: Duration,
+    /// Of these, among the channels, also how far back the recorder reaches; stretches in doubt are asked again.
+    pub reach_of: Vec<u32>,
 }
 
 /// What came of it.
@@ -54,6 +63,10 @@ pub async fn discover<F: Future<Output = Result<Inventory, RecorderError>>>(
     for channel in &question.channels {
         let open = if question.anew {
             vec![question.range]
+        } else if question.reach_of.contains(channel) {
+            catalog
+                .uncovered_or_doubtful(recorder, *channel, question.range)
+                .await?
         } else {
             catalog
                 .uncovered(recorder, *channel, question.range)
@@ -109,7 +122,54 @@ pub async fn discover<F: Future<Output = Result<Inventory, RecorderError>>>(
             }
         }
     }
+    for channel in &question.reach_of {
+        if silent.contains(channel) || cancel.is_cancelled() {
+            continue;
+        }
+        match read_reach(catalog, recorder, *channel, question.range.from, &search).await? {
+            Ok(()) => {}
+            Err(error) if error.kind == FailureKind::Cancelled => return Ok(discovered),
+            Err(error) => {
+                let ends = !concerns_channel(error.kind);
+                discovered.failure = Some(error);
+                if ends {
+                    return Ok(discovered);
+                }
+            }
+        }
+    }
+    if !question.reach_of.is_empty() {
+        catalog.assess_overwriting(recorder).await?;
+    }
     Ok(discovered)
+}
+
+/// Looks for the oldest footage of a channel, from where nothing that counts lies before, and stores what it finds.
+async fn read_reach<F: Future<Output = Result<Inventory, RecorderError>>>(
+    catalog: &Catalog,
+    recorder: RecorderId,
+    channel: u32,
+    horizon: UtcTime,
+    search: &impl Fn(u32, UtcRange) -> F,
+) -> Result<Result<(), RecorderError>, CatalogError> {
+    let begins = catalog.reach_begins(recorder, channel, horizon).await?;
+    let (mut from, mut within_s) = (begins, OLDEST_WITHIN_S);
+    loop {
+        let now = catalog.now();
+        let to = from.plus_s(within_s).min(now.max(from));
+        let mut inventory = match search(channel, UtcRange { from, to }).await {
+            Ok(inventory) => inventory,
+            Err(error) => return Ok(Err(error)),
+        };
+        if inventory.recordings.is_empty() && to < now {
+            (from, within_s) = (to, within_s.saturating_mul(4).min(WINDOW_S));
+            continue;
+        }
+        // Everything from there on has been answered.
+        inventory.asked.from = begins;
+        catalog.note_reach(recorder, &inventory).await?;
+        return Ok(Ok(()));
+    }
 }
 
 /// Whether other channels may answer all the same.
@@ -134,8 +194,34 @@ fn newest_first(open: &[UtcRange]) -> Vec<UtcRange> {
     windows
 }
 
+/// What a recorder is to be asked now: of the channels that are due, where nothing is settled within `range`. All are
+/// due when the recorder is `back` after it could not be asked.
+pub fn question(
+    channels: &[ChannelToDiscover],
+    back: bool,
+    range: UtcRange,
+    interval: Duration,
+    settle: Duration,
+) -> Option<Question> {
+    let now = range.to;
+    let due: Vec<&ChannelToDiscover> = channels
+        .iter()
+        .filter(|channel| back || is_due(channel.last_asked, interval, now))
+        .collect();
+    let numbers = |due: &[&ChannelToDiscover]| due.iter().map(|channel| channel.channel).collect();
+    let mut reach_of = due.clone();
+    reach_of.retain(|channel| is_due(channel.reach_read, REACH_INTERVAL, now));
+    (!due.is_empty()).then(|| Question {
+        channels: numbers(&due),
+        range,
+        anew: false,
+        settle,
+        reach_of: numbers(&reach_of),
+    })
+}
+
 /// When a channel that was asked last at `last_asked` is due again.
-pub fn is_due(last_asked: Option<UtcTime>, interval: Duration, now: UtcTime) -> bool {
+fn is_due(last_asked: Option<UtcTime>, interval: Duration, now: UtcTime) -> bool {
     // A clock that was set back must not silence a channel for as long as it was wrong.
     last_asked.is_none_or(|last| {
         let since_ms = now.ms_since(last);
@@ -170,6 +256,7 @@ mod tests {
             range,
             anew,
             settle: Duration::from_secs(120),
+            reach_of: Vec::new(),
         }
     }
 

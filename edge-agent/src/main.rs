@@ -4,11 +4,13 @@
 mod agent;
 mod api;
 mod catalog;
+mod completeness;
 mod config;
 mod discover;
 mod download;
 mod evict;
 mod footage;
+mod gaps;
 mod governor;
 mod host;
 mod live;
@@ -26,6 +28,8 @@ mod rotate_key;
 mod sdk;
 mod secrets;
 mod sessions;
+#[cfg(test)]
+mod simulation;
 mod tasks;
 mod uplink;
 mod verify;
@@ -71,8 +75,13 @@ enum Command {
         #[arg(long)]
         deep: bool,
     },
-    /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
-    RotateKey(ConfigFile),
+    /// Tells what is held of a camera's day, and every gap with its cause. May run beside the agent.
+    Gaps {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: gaps::Args,
+    },
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -100,7 +109,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => with_config(&file, run),
         Command::Check { file, deep } => with_config(&file, |config| check(&config, deep)),
-        Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
+        Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),

@@ -549,6 +549,7 @@ impl Work {
         let free = Standing {
             asked: places.asked,
             background: places.background,
+            urgent: places.urgent,
             again_at: places.again_at,
         };
         self.holds.standing(recorder, free, now)
@@ -645,12 +646,14 @@ impl Work {
     }
 }
 
-fn candidate(row: &PendingRecording) -> Candidate {
+/// A row as the planner sees it.
+pub(crate) fn candidate(row: &PendingRecording) -> Candidate {
     Candidate {
         recording: row.id,
         recorder: row.recorder,
         priority: row.priority,
         start: row.span.from,
+        gone_at: row.gone_at,
         not_before: row.next_attempt,
     }
 }

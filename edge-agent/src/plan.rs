@@ -3,17 +3,20 @@
 //! Policy, first difference decides:
 //!
 //! 1. What a person asked for goes before the background; among people's requests the greater priority first.
-//! 2. Then the oldest first: recorders overwrite the oldest, so it is what would be lost by waiting.
+//! 2. Then what its recorder will overwrite within hours, the first to go first: it would be lost by waiting.
+//! 3. Then the oldest first: recorders overwrite the oldest.
 //!
 //! One recorder never takes the places of another: each has its own limit below the limit in all. People's requests
 //! ignore the time window of the background and what it occupies: it gives way, here where the limit in all is
-//! reached, at its recorder by the governor. Nothing is remembered here: run again, it decides again.
+//! reached, at its recorder by the governor. What would be gone before the window opens does not wait for it. Nothing is
+//! remembered here: run again, it decides again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wire::ids::{RecorderId, RecordingId};
 
+use crate::model::reach::at_risk;
 use crate::model::time::UtcTime;
 
 /// Priority of what nobody asked for.
@@ -41,8 +44,15 @@ pub struct Candidate {
     pub priority: i64,
     /// Its start.
     pub start: UtcTime,
+    /// When its recorder will have overwritten it, as far as can be told.
+    pub gone_at: Option<UtcTime>,
     /// Not before this moment; None: at once.
     pub not_before: Option<UtcTime>,
+}
+
+/// Whether something that will be gone then would be lost by waiting for the background's turn.
+pub fn is_urgent(gone_at: Option<UtcTime>, background: Result<(), UtcTime>, now: UtcTime) -> bool {
+    at_risk(gone_at, background.err().unwrap_or(now))
 }
 
 /// A download under way.
@@ -65,6 +75,8 @@ pub struct Standing {
     pub asked: usize,
     /// Downloads of all kinds that there may be at once when one of the background is begun.
     pub background: usize,
+    /// The same when that one would be lost by waiting.
+    pub urgent: usize,
     /// When that is looked at again.
     pub again_at: Option<UtcTime>,
 }
@@ -110,7 +122,18 @@ impl Busy {
 /// Decides.
 pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now: UtcTime) -> Plan {
     let mut ordered: Vec<&Candidate> = candidates.iter().collect();
-    ordered.sort_by_key(|c| (std::cmp::Reverse(c.priority), c.start, c.recording));
+    ordered.sort_by_key(|c| {
+        let soon_gone = match at_risk(c.gone_at, now) {
+            true => c.gone_at.unwrap_or(now).micros(),
+            false => i64::MAX,
+        };
+        (
+            std::cmp::Reverse(c.priority),
+            soon_gone,
+            c.start,
+            c.recording,
+        )
+    });
 
     let mut busy: BTreeMap<RecorderId, Busy> = BTreeMap::new();
     for download in running {
@@ -145,8 +168,10 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
             wait(Some(not_before));
             continue;
         }
+        let is_urgent = is_urgent(candidate.gone_at, limits.background, now);
         if candidate.priority <= BACKGROUND
             && let Err(opens) = limits.background
+            && !is_urgent
         {
             wait(Some(opens));
             continue;
@@ -160,7 +185,10 @@ pub fn plan(candidates: &[Candidate], running: &[Running], limits: &Limits, now:
             ),
             (false, standing) => (
                 busy.all,
-                standing.map_or(limits.per_recorder, |s| s.background),
+                standing.map_or(limits.per_recorder, |s| match is_urgent {
+                    true => s.urgent,
+                    false => s.background,
+                }),
             ),
         };
         if taken >= places {
@@ -225,6 +253,7 @@ mod tests {
                 recorder: recorder(*r),
                 priority: *priority,
                 start: at(*start),
+                gone_at: None,
                 not_before: (*not_before > 0).then(|| at(*not_before)),
             })
             .collect()
@@ -307,10 +336,40 @@ mod tests {
             Standing {
                 asked: 0,
                 background: 0,
+                urgent: 0,
                 again_at: Some(at(1_060)),
             },
         );
         check(two, &[], &held, &[3, 4], Some(1_060));
+    }
+
+    #[test]
+    fn what_is_about_to_be_overwritten_goes_first_and_waits_for_no_window() {
+        let now = at(1_000);
+        let rows: &[(u128, u128, i64, i64, i64)] = &[
+            (1, 1, 0, 10, 0),
+            (2, 1, 0, 20, 0),
+            (3, 2, 0, 30, 0),
+            (4, 1, 10, 40, 0),
+        ];
+        let hour = 3_600;
+        let mut candidates = candidates(rows);
+        // The first by age is safe for days; two others are not, and the newer of them goes sooner.
+        candidates[0].gone_at = Some(at(1_000 + 72 * hour));
+        candidates[1].gone_at = Some(at(1_000 + 5 * hour));
+        candidates[2].gone_at = Some(at(1_000 + 3 * hour));
+        let orders = |limits: &Limits| {
+            let plan = plan(&candidates, &[], limits, now);
+            plan.orders
+                .iter()
+                .map(|id| id.0.as_u128())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(orders(&limits(8, 8)), [4, 3, 2, 1]);
+        // A window that opens in two hours is too late for both (within six hours of then), and not for the safe one.
+        let mut closed = limits(8, 8);
+        closed.background = Err(at(1_000 + 2 * hour));
+        assert_eq!(orders(&closed), [4, 3, 2]);
     }
 
     #[test]

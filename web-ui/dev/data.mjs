@@ -286,3 +286,64 @@ export const failedTest = {
     step("first_byte", "skipped", NOT_TRIED),
   ],
 };
+
+/** A day with one of every gap that a page must show; of some cameras a better one. */
+export function timeline(camera, day, zone) {
+  const from = Date.parse(`${day}T00:00:00+01:00`);
+  const hour = (n) => from + n * 60 * MINUTE;
+  const gap = (a, b, cause, recordings, message, advice, more = {}) => ({
+    from_utc: iso(hour(a)),
+    to_utc: iso(hour(b)),
+    cause,
+    recordings,
+    message,
+    advice,
+    reason: null,
+    eviction_cause: null,
+    ...more,
+  });
+  const worst = camera === cameras[0].id;
+  const gaps = worst
+    ? [
+        gap(0, 1.5, "beyond_reach", 0, "The recorder was asked too late: its oldest footage was already younger. Whether it had recorded is not known.", "This cannot be fetched any more. To be safe against long outages let the recorder keep footage longer."),
+        gap(1.5, 2.25, "overwritten_on_recorder", 2, "The recorder had recorded this, and overwrote it before it was fetched.", "This cannot be fetched any more. Let the recorder keep footage longer, or give this box more time and bandwidth to fetch."),
+        gap(6, 6.1, "not_recorded", 0, "The recorder did not record.", "Nothing is missing here. If the camera should have recorded, look at its schedule, its cable and the recorder's log."),
+        gap(9, 9.4, "failed", 1, "It could not be fetched.", "See the reason. Fetch the range now to try once more.", { reason: "The recorder closed the connection after 8.1 MB." }),
+        gap(12, 13, "evicted", 1, "It was held, and left because its volume needed room.", "Add room or keep less of other cameras; lock what must stay.", { eviction_cause: "pressure" }),
+        gap(15.9, 16, "defect", 1, "What the recorder gave covers less than it had listed.", "The rest is not to be had from the recorder. Check its disk.", { reason: "the pictures end 6 min early" }),
+        gap(20, 21.5, "not_downloaded", 2, "Known to be on the recorder, not fetched yet.", "Wait, or fetch the range now to put it first."),
+        gap(21.5, 22, "not_observed", 0, "The recorder has not given a final answer about this yet.", "Wait: it is asked every few minutes. Or fetch the range now."),
+      ]
+    : camera === cameras[3].id
+      ? [gap(0, 22, "recorder_unreachable", 0, "The recorder could not be asked.", "Look at its power and its network. It is asked again by itself once it answers.", { reason: "nothing answers at 192.168.1.70:8000" })]
+      : [gap(3, 5, "not_recorded", 0, "The recorder did not record.", "Nothing is missing here. If the camera should have recorded, look at its schedule, its cable and the recorder's log.")];
+  const held = [];
+  let at = 0;
+  for (const { from_utc, to_utc } of [...gaps, { from_utc: iso(hour(22)), to_utc: iso(hour(22)) }]) {
+    if (Date.parse(from_utc) > hour(at)) {
+      held.push({ from_utc: iso(hour(at)), to_utc: from_utc });
+    }
+    at = (Date.parse(to_utc) - from) / (60 * MINUTE);
+  }
+  const had = ["overwritten_on_recorder", "failed", "evicted", "defect", "not_downloaded"];
+  const recorded = [...held, ...gaps.filter(({ cause }) => had.includes(cause))]
+    .map(({ from_utc, to_utc }) => ({ from_utc, to_utc }))
+    .sort((a, b) => a.from_utc.localeCompare(b.from_utc));
+  const sum = held.reduce((ms, stretch) => ms + Date.parse(stretch.to_utc) - Date.parse(stretch.from_utc), 0);
+  return {
+    day,
+    zone,
+    day_from_utc: iso(from),
+    day_to_utc: iso(hour(24)),
+    camera_id: camera,
+    from_utc: iso(from),
+    to_utc: iso(hour(22)),
+    verdict: worst ? "incomplete" : camera === cameras[3].id ? "coming" : "complete",
+    recorded_ms: worst ? sum + 3.9 * 60 * MINUTE : sum,
+    held_ms: sum,
+    recorded,
+    held,
+    gaps,
+    risk: worst ? { recorder_id: id(10), recordings: 12, first_gone_utc: iso(now + 180 * MINUTE), told_at: iso(now) } : null,
+  };
+}

@@ -240,6 +240,9 @@ async function answerResource(world, route, request, response, url, body) {
       }
       return json(page(bare || url.searchParams.get("site") === data.sites[1].id ? [] : listed(world, data.cameras)));
     case "recordings":
+      if (key === "timeline") {
+        return json(data.timeline(verb, url.searchParams.get("day"), url.searchParams.get("zone")));
+      }
       if (verb === "download") {
         response.setHeader("Content-Disposition", 'attachment; filename="loading-dock.mp4"');
         return sendFile(response, FILM, request.headers.range);

@@ -144,6 +144,9 @@ const STROLLS = [
       },
       hevc: goto(`/recordings/${HEVC.id}`),
       failed: goto(`/recordings/${FAILED.id}`),
+      completeness: goto("/completeness?day=2026-11-18"),
+      gaps: goto(`/completeness?day=2026-11-18&camera=${data.cameras[0].id}`),
+      fetchgap: async (page) => page.getByTestId("day-fetch").click(),
       livegrid: goto("/live"),
       live: async (page) => {
         await page.getByTestId("live-start").first().click();
@@ -194,6 +197,10 @@ const STROLLS = [
       player: async (page, url) => {
         await page.goto(`${url}/recordings/${H264.id}`);
         await playing(page);
+      },
+      completeness: async (page, url) => {
+        await page.goto(`${url}/completeness?day=2026-11-18`);
+        await page.getByTestId("gap-details").first().click();
       },
       live: goto("/live"),
     },

@@ -1,12 +1,13 @@
 /** Entry point of the agent's LAN page. */
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
-import { Cctv, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
+import { CalendarCheck, Cctv, Film, LayoutDashboard, Settings } from "lucide-react";
 import { useState } from "react";
 
 import { setupQuery } from "./api/queries";
 import { Waiting } from "./components/Button";
 import { Shell, type NavItem } from "./components/Shell";
+import { AgentCompletenessPage } from "./pages/agent/AgentCompletenessPage";
 import { OverviewPage } from "./pages/agent/OverviewPage";
 import { RecordersPage } from "./pages/agent/RecordersPage";
 import { SetupPage } from "./pages/agent/SetupPage";
@@ -22,6 +23,7 @@ const NAV: readonly NavItem[] = [
   { to: "/", text: "Overview", icon: LayoutDashboard },
   { to: "/recorders", text: "Recorders", icon: HardDrive },
   { to: "/recordings", text: "Recordings", icon: Film },
+  { to: "/completeness", text: "Completeness", icon: CalendarCheck },
   { to: "/live", text: "Live", icon: Cctv },
   { to: "/system", text: "System", icon: Settings },
 ];
@@ -58,6 +60,7 @@ start(
     page("/recorders", RecordersPage),
     page("/recordings", RecordingsPage),
     page("/recordings/$recordingId", RecordingPage),
+    page("/completeness", AgentCompletenessPage),
     page("/live", LivePage),
     page("/system", SystemPage),
   ]),

@@ -1,8 +1,9 @@
 /** Entry point of the relay's page. */
 import { createRootRoute, createRoute, Outlet, redirect } from "@tanstack/react-router";
-import { Building2, Cctv, Film } from "lucide-react";
+import { Building2, CalendarCheck, Cctv, Film } from "lucide-react";
 
 import { Shell, type NavItem } from "./components/Shell";
+import { CompletenessPage } from "./pages/completeness/CompletenessPage";
 import { Gate } from "./pages/Gate";
 import { LivePage } from "./pages/LivePage";
 import { NotFoundPage } from "./pages/NotFoundPage";
@@ -15,6 +16,7 @@ import { start } from "./start";
 const NAV: readonly NavItem[] = [
   { to: "/sites", text: "Sites", icon: Building2 },
   { to: "/recordings", text: "Recordings", icon: Film },
+  { to: "/completeness", text: "Completeness", icon: CalendarCheck },
   { to: "/live", text: "Live", icon: Cctv },
 ];
 
@@ -48,6 +50,7 @@ start(
     page("/sites/$siteId", SitePage),
     page("/recordings", RecordingsPage),
     page("/recordings/$recordingId", RecordingPage),
+    page("/completeness", () => <CompletenessPage />),
     page("/live", LivePage),
   ]),
 );

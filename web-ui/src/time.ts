@@ -127,6 +127,15 @@ export function durationText(ms: number): string {
   return m > 0 ? `${m}:${two(s)} min` : `${s} s`;
 }
 
+/** A length of time in words, its two largest units: `45 s`, `12 min`, `16 h 9 min`. */
+export function lengthText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const units: [number, string][] = h > 0 ? [[h, "h"], [m, "min"]] : [[m, "min"], [s, "s"]];
+  const told = units.filter(([n]) => n > 0).map(([n, unit]) => `${n} ${unit}`);
+  return told.join(" ") || "0 s";
+}
+
 /** How long ago, in the roughest unit that still says something: `just now`, `5 min ago`, `3 days ago`. */
 export function agoText(at: Date, now: Date): string {
   const minutes = Math.floor((now.getTime() - at.getTime()) / 60_000);
@@ -141,4 +150,18 @@ export function agoText(at: Date, now: Date): string {
     return `${hours} h ago`;
   }
   return `${Math.floor(hours / 24)} days ago`;
+}
+
+/** Every so many hours of the clock on the wall within a range, as they are shown there. */
+export function hourMarks(from: Date, to: Date, zone: Zone, every: number): { text: string; at: Date }[] {
+  const found: { text: string; at: Date }[] = [];
+  for (let at = from.getTime(); at < to.getTime(); at += 3_600_000) {
+    const text = clockText(new Date(at), zone).slice(0, 5);
+    const [hour, minute] = text.split(":").map(Number);
+    // An hour that comes twice is marked once.
+    if (minute === 0 && hour !== undefined && hour % every === 0 && found.at(-1)?.text !== text) {
+      found.push({ text, at: new Date(at) });
+    }
+  }
+  return found;
 }

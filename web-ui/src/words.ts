@@ -1,5 +1,14 @@
 /** Numbers and states in words. The words are those of the glossary. */
-import type { ErrorBody, EvictionCause, ListedRecording, RecordingStatus, Role, SyncJobState } from "./api/types";
+import type {
+  ErrorBody,
+  EvictionCause,
+  GapCause,
+  ListedRecording,
+  RecordingStatus,
+  Role,
+  SyncJobState,
+  Verdict,
+} from "./api/types";
 
 /** Bytes in decimal units, as disks are sold: `0 B`, `950 kB`, `1.5 GB`. */
 export function bytesText(bytes: number): string {
@@ -44,6 +53,26 @@ export const EVICTION_TEXT: Record<EvictionCause, string> = {
   pressure: "the volume needed room",
   deleted: "deleted by a person",
   archive_cleared: "archived, and the archive was cleared",
+};
+
+export const VERDICT_TEXT: Record<Verdict, string> = {
+  complete: "Complete",
+  coming: "Still coming",
+  incomplete: "Incomplete",
+};
+
+export const GAP_TEXT: Record<GapCause, string> = {
+  not_recorded: "Not recorded",
+  clock_step: "Clock was set",
+  not_observed: "Not known yet",
+  recorder_unreachable: "Recorder out of reach",
+  beyond_reach: "Asked too late",
+  overwritten_on_recorder: "Overwritten on the recorder",
+  not_downloaded: "Not fetched yet",
+  failed: "Failed",
+  evicted: "Evicted",
+  deleted: "Deleted",
+  defect: "Short",
 };
 
 export const JOB_TEXT: Record<SyncJobState, string> = {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod claim;
+pub mod coverage;
 pub mod error;
 pub mod ids;
 pub mod poke;

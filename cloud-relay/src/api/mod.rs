@@ -9,6 +9,7 @@ mod appliances;
 mod audit;
 mod cameras;
 mod events;
+mod gaps;
 mod health;
 mod live;
 mod openapi;

@@ -13,8 +13,8 @@ use utoipa_axum::routes;
 
 use super::visitor::{require_login, require_session};
 use super::{
-    App, appliances, audit, cameras, events, health, live, openapi, recordings, request, session,
-    sites, ui,
+    App, appliances, audit, cameras, events, gaps, health, live, openapi, recordings, request,
+    session, sites, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -55,6 +55,8 @@ fn closed() -> OpenApiRouter<App> {
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::get, recordings::delete))
         // Footage, through the tunnel
+        .routes(routes!(gaps::gaps))
+        .routes(routes!(gaps::timeline))
         .routes(routes!(recordings::lock))
         .routes(routes!(recordings::download))
         .routes(routes!(recordings::media))

@@ -23,6 +23,7 @@ mod cameras;
 mod discover;
 pub mod error;
 mod events;
+mod gaps;
 mod health;
 mod live;
 mod media;

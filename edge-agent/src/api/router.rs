@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, discover, events, health, live, media, openapi, places, playback,
-    recorders, recordings, reports, request, session, setup, storage, sync, system, ui,
+    App, access_log, cameras, discover, events, gaps, health, live, media, openapi, places,
+    playback, recorders, recordings, reports, request, session, setup, storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -48,7 +48,9 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(cameras::list))
         .routes(routes!(cameras::bulk))
         .routes(routes!(cameras::get, cameras::change))
+        .routes(routes!(gaps::gaps))
         // Footage
+        .routes(routes!(gaps::timeline))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::get, recordings::delete))
         .routes(routes!(recordings::lock))

@@ -26,6 +26,8 @@ pub struct ChannelToDiscover {
     pub channel: u32,
     /// When the channel was last asked about, with whatever result.
     pub last_asked: Option<wire::time::UtcTime>,
+    /// When it was last read how far back the recorder reaches.
+    pub reach_read: Option<wire::time::UtcTime>,
 }
 
 // Oldest, newest and codec are each one step into an index, and the totals are kept by triggers: a list of cameras
@@ -165,7 +167,9 @@ impl Catalog {
             Ok(c.prepare_cached(
                 "select id, channel,
                     (select max(asked_utc) from observation
-                     where recorder_id = camera.recorder_id and channel = camera.channel) as last_asked
+                     where recorder_id = camera.recorder_id and channel = camera.channel) as last_asked,
+                    (select told_utc from reach
+                     where recorder_id = camera.recorder_id and channel = camera.channel) as reach_read
                  from camera where recorder_id = ?1 and enabled = 1 order by channel",
             )?
             .query_map([recorder.to_string()], |row| {
@@ -173,6 +177,7 @@ impl Catalog {
                     camera: parsed(row, "id")?,
                     channel: row.get("channel")?,
                     last_asked: time_opt(row, "last_asked")?,
+                    reach_read: time_opt(row, "reach_read")?,
                 })
             })?
             .collect::<Result<_, _>>()?)

@@ -7,8 +7,10 @@ use wire::ids::{RecorderId, RecordingId};
 use wire::telemetry::{Alert, Event, Severity};
 
 use super::text::{parsed, time};
-use super::{Catalog, CatalogError, ChangeKind, Work, outbox, recorders};
+use super::{Catalog, CatalogError, ChangeKind, Work, outbox, reach, recorders};
 use crate::model::clock::{ClockRun, ClockStep, told_ahead, told_offset, told_problem};
+use crate::model::time::UtcRange;
+use crate::recorder::clock;
 
 /// Runs kept of each recorder.
 const RUNS_MAX: u32 = 256;
@@ -18,6 +20,8 @@ const STEP_ALERT_MS: i64 = 60_000;
 const NOISE_MS: i64 = 5_000;
 /// How long after its newest reading a run may still have placed recordings.
 const FOUND_AFTER_S: i64 = 300;
+/// How far before a run in which the box's clock was wrong answers are doubted: what recorders are usually asked about.
+const DOUBTED_S: i64 = 31 * 86_400;
 
 impl Catalog {
     /// The runs of a recorder's clock, oldest first.
@@ -57,6 +61,11 @@ impl Catalog {
                     .is_none_or(|known| !known.box_was_wrong)
                 {
                     place_anew(w, recorder, run, newest)?;
+                    let asked = UtcRange {
+                        from: run.began_at.plus_s(-DOUBTED_S),
+                        to: run.last_at.plus_s(FOUND_AFTER_S),
+                    };
+                    reach::doubt_anew(w, recorder, asked)?;
                 }
             }
             w.tx.execute(
@@ -70,6 +79,15 @@ impl Catalog {
         })
         .await
     }
+}
+
+/// Where it is not certain when something was recorded, because the clock was set, and how it was.
+pub(super) fn steps(
+    c: &Connection,
+    recorder: RecorderId,
+) -> Result<Vec<(UtcRange, String)>, CatalogError> {
+    let runs: Vec<ClockRun> = runs(c, recorder)?.into_values().collect();
+    Ok(clock::steps(&runs))
 }
 
 fn runs(c: &Connection, recorder: RecorderId) -> Result<BTreeMap<u32, ClockRun>, CatalogError> {

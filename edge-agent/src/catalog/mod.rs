@@ -9,12 +9,14 @@ pub mod adopt;
 pub mod cameras;
 pub mod check;
 pub mod clocks;
+pub mod coverage;
 pub mod error;
 pub mod jobs;
 pub mod logins;
 pub mod observations;
 pub mod outbox;
 pub mod people;
+pub mod reach;
 pub mod recorders;
 pub mod recordings;
 mod reserve;
@@ -43,8 +45,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v2_login.sql"),
         include_str!("upgrade/v3_clock.sql"),
         include_str!("upgrade/v4_isapi.sql"),
-        include_str!("upgrade/v5_tls.sql"),
-        include_str!("upgrade/v6_password.sql"),
+        include_str!("upgrade/v5_reach.sql"),
     ],
 };
 

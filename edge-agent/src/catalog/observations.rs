@@ -14,7 +14,7 @@ use wire::telemetry::Event;
 use wire::time::UtcTime;
 
 use super::text::{cut, parsed, signed, size, time, word};
-use super::{Catalog, CatalogError, Work, cameras, recorders};
+use super::{Catalog, CatalogError, Work, cameras, reach, recorders};
 use crate::model::inventory::{FoundRecording, Inventory, Placement};
 use crate::model::time::{RecorderTime, UtcRange};
 
@@ -91,7 +91,21 @@ impl Catalog {
                         .push(add(w, camera, &serial, &inventory, found, nth)?),
                 }
             }
+            let answered = UtcRange {
+                from: inventory.asked.from,
+                to: settled,
+            };
+            let known = covered(
+                w.tx,
+                recorder,
+                inventory.channel,
+                answered,
+                inventory.answered_at,
+            )?;
+            let fresh = subtract(answered, &known);
             remember(w, recorder, &inventory, settled)?;
+            reach::doubt(w, recorder, &inventory, answered, &fresh)?;
+            forget_failure(w, recorder, inventory.channel)?;
             w.recordings_changed(Event::RecordingDiscovered, &observed.new)?;
             let mut changed = observed.changed.clone();
             changed.extend(&observed.outgrown);
@@ -151,46 +165,25 @@ impl Catalog {
     ) -> Result<Vec<UtcRange>, CatalogError> {
         let now = self.now();
         self.read(move |c| {
-            let covered = settled(c, recorder, channel, horizon, now)?;
+            let covered = covered(c, recorder, channel, horizon, now)?;
             Ok(subtract(horizon, &covered))
         })
         .await
     }
 
-    /// The parts of a range about which the camera's recorder gave complete and settled answers, oldest first, and
-    /// why the last answer failed if it did. Gaps are computed from this (R9).
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "for the list of gaps (R9), whose route is not there yet"
-        )
-    )]
-    pub async fn observed(
+    /// The same, and also where an answer was empty and it has not been shown since that it proves anything.
+    pub async fn uncovered_or_doubtful(
         &self,
-        camera: CameraId,
-        range: UtcRange,
-    ) -> Result<(Vec<UtcRange>, Option<String>), CatalogError> {
+        recorder: RecorderId,
+        channel: u32,
+        horizon: UtcRange,
+    ) -> Result<Vec<UtcRange>, CatalogError> {
         let now = self.now();
         self.read(move |c| {
-            let camera = cameras::get(c, camera)?;
-            let settled = settled(c, camera.recorder_id, camera.channel, range, now)?;
-            let failure = c
-                .prepare_cached(
-                    "select failure from observation
-                     where recorder_id = ?1 and channel = ?2 and result = 'failed' and from_utc < ?4 and to_utc > ?3",
-                )?
-                .query_row(
-                    params![
-                        camera.recorder_id.to_string(),
-                        camera.channel,
-                        range.from.micros(),
-                        range.to.micros()
-                    ],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            Ok((settled, failure))
+            let mut left = subtract(horizon, &covered(c, recorder, channel, horizon, now)?);
+            left.extend(reach::open_doubts(c, recorder, channel, horizon)?);
+            left.sort_by_key(|range| range.from);
+            Ok(united(&left))
         })
         .await
     }
@@ -203,6 +196,7 @@ fn forget_the_future(w: &Work<'_>, now: UtcTime) -> Result<(), CatalogError> {
         "delete from observation where settled_utc > ?1 or (result = 'failed' and from_utc > ?1)",
         [now.micros()],
     )?;
+    reach::forget_the_future(w, now)?;
     if forgotten > 0 {
         tracing::warn!(
             observations = forgotten,
@@ -214,7 +208,7 @@ fn forget_the_future(w: &Work<'_>, now: UtcTime) -> Result<(), CatalogError> {
 
 /// The settled ranges of a channel that reach into a range, oldest first. What is settled in the future was not asked
 /// by a clock that was right.
-fn settled(
+pub(super) fn covered(
     c: &Connection,
     recorder: RecorderId,
     channel: u32,
@@ -288,7 +282,7 @@ impl Settled {
             to: all.to.max(span.to),
         });
         Ok(Self(match all {
-            Some(all) => settled(c, recorder, inventory.channel, all, inventory.answered_at)?,
+            Some(all) => covered(c, recorder, inventory.channel, all, inventory.answered_at)?,
             None => Vec::new(),
         }))
     }
@@ -537,15 +531,51 @@ fn remember(
             inventory.clock.zone_minutes,
         ],
     )?;
-    w.tx.execute(
-        "delete from observation where recorder_id = ?1 and channel = ?2 and result = 'failed'
-            and from_utc >= ?3 and to_utc <= ?4",
-        params![
-            id,
-            inventory.channel,
-            asked.from.micros(),
-            asked.to.micros()
-        ],
-    )?;
     Ok(())
+}
+
+/// Forgets that a channel could not be asked once all of it has been answered since.
+fn forget_failure(w: &Work<'_>, recorder: RecorderId, channel: u32) -> Result<(), CatalogError> {
+    let Some((failed, _)) = failure(w.tx, recorder, channel)? else {
+        return Ok(());
+    };
+    if subtract(failed, &covered(w.tx, recorder, channel, failed, w.now)?).is_empty() {
+        w.tx.execute(
+            "delete from observation where recorder_id = ?1 and channel = ?2 and result = 'failed'",
+            params![recorder.to_string(), channel],
+        )?;
+    }
+    Ok(())
+}
+
+/// Where a channel could not be asked when it was tried last, and why.
+pub(super) fn failure(
+    c: &Connection,
+    recorder: RecorderId,
+    channel: u32,
+) -> Result<Option<(UtcRange, String)>, CatalogError> {
+    Ok(c.prepare_cached(
+        "select from_utc, to_utc, failure from observation
+         where recorder_id = ?1 and channel = ?2 and result = 'failed'",
+    )?
+    .query_row(params![recorder.to_string(), channel], |row| {
+        let range = UtcRange {
+            from: UtcTime::from_micros(row.get(0)?),
+            to: UtcTime::from_micros(row.get(1)?),
+        };
+        Ok((range, row.get(2)?))
+    })
+    .optional()?)
+}
+
+/// Ranges given by their start, those that touch as one. Pure.
+fn united(ranges: &[UtcRange]) -> Vec<UtcRange> {
+    let mut united: Vec<UtcRange> = Vec::new();
+    for range in ranges.iter().filter(|range| range.from < range.to) {
+        match united.last_mut() {
+            Some(last) if range.from <= last.to => last.to = last.to.max(range.to),
+            _ => united.push(*range),
+        }
+    }
+    united
 }

@@ -121,6 +121,50 @@ create table observation (
 ) strict;
 create index observation_by_range on observation (recorder_id, channel, result, settled_utc, from_utc);
 
+-- How far back a channel reaches, by the newest reading: the start of the oldest footage that the recorder lists (null:
+-- it lists none), and by how many milliseconds that moves forward in an hour (null: it does not move).
+create table reach (
+    recorder_id   text not null references recorder (id),
+    channel       integer not null,
+    told_utc      integer not null,
+    oldest_utc    integer,
+    pace_ms_per_h integer,
+    primary key (recorder_id, channel)
+) strict;
+
+-- The readings of the last days, which the pace is taken from.
+create table reach_reading (
+    recorder_id text not null references recorder (id),
+    channel     integer not null,
+    told_utc    integer not null,
+    oldest_utc  integer not null,
+    primary key (recorder_id, channel, told_utc)
+) strict, without rowid;
+
+-- Settled stretches where an empty answer proves nothing. 'open': how far back the recorder reaches was not read since
+-- it answered. 'beyond': its oldest footage was already younger when it was asked first. A reading that reaches back
+-- further than a stretch deletes its row, since recorders only lose what is oldest.
+create table doubt (
+    id          integer primary key,
+    recorder_id text not null references recorder (id),
+    channel     integer not null,
+    kind        text not null check (kind in ('open', 'beyond')),
+    from_utc    integer not null,
+    to_utc      integer not null check (to_utc > from_utc),
+    -- When the stretch was asked about last while it was open.
+    asked_utc   integer not null
+) strict;
+create index doubt_by_range on doubt (recorder_id, channel, kind, to_utc);
+
+-- Recorders that are about to overwrite footage that is not fetched: people were told, and are told again only after
+-- the row was gone.
+create table overwrite_risk (
+    recorder_id text primary key references recorder (id),
+    recordings  integer not null,
+    first_gone_utc integer not null,
+    told_utc    integer not null
+) strict;
+
 create table volume (
     id           integer primary key,
     name         text not null unique,

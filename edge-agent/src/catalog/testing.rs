@@ -293,6 +293,17 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
 }
 
 impl Catalog {
+    /// Where the recorder's answers about a camera are settled, and why the last one failed if it did.
+    pub async fn observed(
+        &self,
+        camera: CameraId,
+        range: UtcRange,
+    ) -> Result<(Vec<UtcRange>, Option<String>), CatalogError> {
+        let facts = self.known_of(camera, range).await?.facts;
+        let failure = facts.unreachable.map(|(_, reason)| reason.to_string());
+        Ok((facts.settled, failure))
+    }
+
     /// How SQLite means to answer a query.
     pub async fn explain(&self, sql: String) -> Result<Vec<String>, CatalogError> {
         self.read(move |c| {

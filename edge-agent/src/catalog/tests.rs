@@ -7,6 +7,7 @@ mod flow;
 mod interruption;
 mod lists;
 mod observing;
+mod reach;
 mod reports;
 mod sequences;
 mod upgrades;

@@ -12,7 +12,9 @@
 //!    somebody waits for pictures.
 //! 3. A live view with nobody to give way asks the recorder all the same, one at a time: its refusal is worth more than
 //!    what was learnt, and it costs one request. So nobody is refused because of something remembered.
-//! 4. Downloads do not queue here. What cannot begin goes back to the plan, which knows the order.
+//! 4. What nobody asked for and the recorder is about to overwrite gives way as the background does, but last of it, and
+//!    waits for no time of day: it would be lost.
+//! 5. Downloads do not queue here. What cannot begin goes back to the plan, which knows the order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +34,8 @@ pub const GRACE_WINDOW: Duration = Duration::from_secs(60);
 pub enum Class {
     /// Nobody asked for it.
     Background,
+    /// Nobody asked for it, and its recorder is about to overwrite it.
+    Urgent,
     /// A person asked for the download.
     Asked,
     /// Somebody watches.
@@ -42,7 +46,7 @@ impl Class {
     fn grace(self) -> Duration {
         match self {
             Self::Live => GRACE_LIVE,
-            Self::Asked | Self::Background => GRACE_ASKED,
+            Self::Asked | Self::Urgent | Self::Background => GRACE_ASKED,
         }
     }
 }
@@ -119,6 +123,8 @@ pub struct Places {
     pub asked: usize,
     /// Of all together, when the background is to begin one more.
     pub background: usize,
+    /// The same when that one would be lost by waiting.
+    pub urgent: usize,
     /// When time alone may change that.
     pub again_at: Option<UtcTime>,
 }
@@ -158,7 +164,7 @@ impl Budget {
     /// A person asks for what the background is fetching.
     pub fn promote(&mut self, id: UseId) {
         if let Some(one) = self.uses.get_mut(&id)
-            && one.class == Class::Background
+            && one.class < Class::Asked
         {
             one.class = Class::Asked;
         }
@@ -229,7 +235,7 @@ impl Budget {
                 decisions.push(Decision::Begin(id));
                 continue;
             }
-            if class > Class::Background
+            if class >= Class::Asked
                 && let Some(victim) = coming.pop().or_else(|| self.victim(class))
             {
                 let by = now.plus_ms(class.grace().as_millis() as i64);
@@ -262,14 +268,15 @@ impl Budget {
             true => limit.min(self.learnt.for_people()),
             false => limit,
         };
-        let background = match window {
-            Ok(()) if !waits => left(or_known(self.learnt.for_background(now))),
-            _ => 0,
+        let urgent = match waits {
+            true => 0,
+            false => left(or_known(self.learnt.for_background(now))),
         };
         let opens = window.err();
         Places {
             asked: left(or_known(self.learnt.for_asked(now))),
-            background,
+            background: if window.is_ok() { urgent } else { 0 },
+            urgent,
             again_at: self.learnt.again_at(now).into_iter().chain(opens).min(),
         }
     }
@@ -280,7 +287,7 @@ impl Budget {
         Usage {
             live: held(Class::Live),
             asked: held(Class::Asked),
-            background: held(Class::Background),
+            background: held(Class::Background) + held(Class::Urgent),
             waiting: self.count(|one| one.phase == Phase::Waiting),
             limit: self.learnt.limit(),
             refused_at: self.learnt.refused_at(),
@@ -293,7 +300,7 @@ impl Budget {
         if let Err(opens) = window {
             return Some(Wait::Window(opens));
         }
-        let people = self.count(|one| one.class > Class::Background);
+        let people = self.count(|one| one.class >= Class::Asked);
         let places = self.places(now, window);
         if places.background > self.downloads() {
             return None;
@@ -338,10 +345,10 @@ impl Budget {
             Class::Asked => {
                 held < self.learnt.for_people() && self.downloads() < self.downloads_max
             }
-            Class::Background => {
+            Class::Background | Class::Urgent => {
                 // One try beyond what is known at a time: two refusals at once would say nothing.
                 let is_try = held >= self.learnt.for_people();
-                window.is_ok()
+                (window.is_ok() || class == Class::Urgent)
                     && held < self.learnt.for_background(now)
                     && self.downloads() < self.downloads_max
                     && !(is_try && self.is_asking())
@@ -356,7 +363,7 @@ impl Budget {
             Class::Asked => {
                 self.held() < self.learnt.for_asked(now) && self.downloads() < self.downloads_max
             }
-            Class::Background => false,
+            Class::Background | Class::Urgent => false,
         };
         allowed && !self.is_asking()
     }

@@ -1,8 +1,9 @@
 //! The nouns as types. No I/O, no async, no SQL, no JSON.
 
 pub mod clock;
-pub mod fingerprint;
+pub mod coverage;
 pub mod inventory;
+pub mod reach;
 pub mod retention;
 pub mod staged;
 pub mod time;

@@ -10,7 +10,7 @@ use wire::resource::{Recorder, RecorderState};
 
 use super::Pipeline;
 use crate::catalog::CatalogError;
-use crate::discover::{Discovered, Question, discover, is_due};
+use crate::discover::{Discovered, Question, discover, question};
 use crate::governor::budget::Class;
 use crate::model::time::UtcRange;
 use crate::recorder::driver::FailureKind;
@@ -80,23 +80,9 @@ async fn due(
             continue;
         }
         let back = recorder.state == RecorderState::Online && failed.remove(&recorder.id);
-        let channels: Vec<u32> = pipeline
-            .catalog()
-            .channels_to_discover(recorder.id)
-            .await?
-            .into_iter()
-            .filter(|channel| back || is_due(channel.last_asked, interval, now))
-            .map(|channel| channel.channel)
-            .collect();
-        if !channels.is_empty() {
-            let question = Question {
-                channels,
-                range,
-                anew: false,
-                settle: config.settle(),
-            };
-            due.push((recorder.id, question));
-        }
+        let channels = pipeline.catalog().channels_to_discover(recorder.id).await?;
+        let question = question(&channels, back, range, interval, config.settle());
+        due.extend(question.map(|question| (recorder.id, question)));
     }
     Ok(due)
 }

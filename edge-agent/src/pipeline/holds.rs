@@ -71,6 +71,7 @@ impl Holds {
         Standing {
             asked: free.asked.min(most),
             background: free.background.min(most),
+            urgent: free.urgent.min(most),
             again_at: until.or(free.again_at),
         }
     }
@@ -83,6 +84,7 @@ mod tests {
     const FREE: Standing = Standing {
         asked: 4,
         background: 3,
+        urgent: 3,
         again_at: None,
     };
 

@@ -130,6 +130,7 @@ async fn ask_all(
             range,
             anew: true,
             settle: pipeline.0.parts.discovery.settle(),
+            reach_of: channels.clone(),
         };
         let discovered =
             discovery::ask(pipeline, *recorder, &question, Class::Asked, cancel).await?;

@@ -19,7 +19,7 @@ use crate::governor::budget::Class;
 use crate::governor::{Place, Way};
 use crate::media::process::MediaError;
 use crate::model::staged::Parts;
-use crate::plan::{ATTEMPTS_MAX, BACKGROUND, pause_after};
+use crate::plan::{ATTEMPTS_MAX, BACKGROUND, is_urgent, pause_after};
 use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
 use crate::remux::remux;
 use crate::verify::{Claim, Verdict, Verified, verify};
@@ -157,11 +157,14 @@ impl Order {
         let row = &self.row;
         let catalog = self.pipeline.catalog();
         let (reservation, volume, folder) = self.make_room().await?;
-        let class = match row.priority > BACKGROUND {
-            true => Class::Asked,
-            false => Class::Background,
-        };
         let governor = &self.pipeline.0.parts.governor;
+        let class = if row.priority > BACKGROUND {
+            Class::Asked
+        } else if is_urgent(row.gone_at, governor.window(), self.pipeline.now()) {
+            Class::Urgent
+        } else {
+            Class::Background
+        };
         let place = tokio::select! {
             place = governor.enter(row.recorder, class, &self.way) => place,
             () = self.stop.cancelled() => None,

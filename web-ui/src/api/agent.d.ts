@@ -140,6 +140,34 @@ export interface components {
          * @enum {string}
          */
         ClaimState: "no_relay" | "waiting" | "claimed";
+        /** @description A camera over a range: answer to `GET /cameras/{id}/gaps`. */
+        Completeness: {
+            /** @description Which camera. */
+            camera_id: components["schemas"]["CameraId"];
+            /** @description From. */
+            from_utc: components["schemas"]["UtcTime"];
+            /** @description Everything else, oldest first, each with its cause. */
+            gaps: components["schemas"]["Gap"][];
+            /** @description What is held, oldest first. */
+            held: components["schemas"]["Stretch"][];
+            /**
+             * Format: int64
+             * @description Time that is held.
+             */
+            held_ms: number;
+            /** @description What the recorder is known to have recorded, oldest first. */
+            recorded: components["schemas"]["Stretch"][];
+            /**
+             * Format: int64
+             * @description Time that the recorder is known to have recorded.
+             */
+            recorded_ms: number;
+            risk?: components["schemas"]["OverwriteRisk"] | null;
+            /** @description To; never later than now. */
+            to_utc: components["schemas"]["UtcTime"];
+            /** @description As a whole. */
+            verdict: components["schemas"]["Verdict"];
+        };
         /** @description What is wrong with a recording that is kept all the same. */
         Defect: {
             /** @description Which kind. */
@@ -201,40 +229,32 @@ export interface components {
              */
             port: number;
         };
-        /** @description What became of a change of the key. */
-        KeyRotated: {
-            /** @description Passwords that are sealed with the new key. */
-            passwords: number;
-        };
-        /** @description A line of the list that is not taken. */
-        ListProblem: {
-            /** @description Counted from 1, the line of the columns included. */
-            line: number;
-            /** @description Why, in words. */
+        /** @description A stretch that is not held. */
+        Gap: {
+            /** @description What to do, in a sentence; null when nothing is to be done or nothing helps. */
+            advice?: string | null;
+            /** @description Why. */
+            cause: components["schemas"]["GapCause"];
+            eviction_cause?: components["schemas"]["EvictionCause"] | null;
+            /** @description First instant. */
+            from_utc: components["schemas"]["UtcTime"];
+            /** @description What happened, in a sentence. */
             message: string;
-        };
-        /** @description A recorder of the list, without its password. */
-        ListedRecorder: {
-            /** @description Host name or IP address. */
-            address: string;
-            /** @description How it is talked to. */
-            driver: components["schemas"]["DriverKind"];
-            /** @description Whether the agent will work with it. */
-            enabled: boolean;
-            /** @description Its line. */
-            line: number;
-            /** @description Name. */
-            name: string;
+            /** @description The recorder's or the download's own words, where there are any. */
+            reason?: string | null;
             /**
              * Format: int32
-             * @description TCP port.
+             * @description Recordings that the recorder had listed in it.
              */
-            port: number;
-            /** @description Over HTTPS. */
-            tls: boolean;
-            /** @description Account on the device. */
-            username: string;
+            recordings: number;
+            /** @description First instant after it. */
+            to_utc: components["schemas"]["UtcTime"];
         };
+        /**
+         * @description Why a stretch is not held.
+         * @enum {string}
+         */
+        GapCause: "not_recorded" | "clock_step" | "not_observed" | "recorder_unreachable" | "beyond_reach" | "overwritten_on_recorder" | "not_downloaded" | "failed" | "evicted" | "deleted" | "defect";
         /** @description How a live stream is doing. */
         LiveStreamHealth: {
             /**
@@ -326,6 +346,20 @@ export interface components {
          * @description A tenant of the relay.
          */
         OrganisationId: string;
+        /** @description Footage that a recorder is about to overwrite before it is fetched. */
+        OverwriteRisk: {
+            /** @description When the first of them will be gone, as far as can be told. */
+            first_gone_utc: components["schemas"]["UtcTime"];
+            /** @description Which recorder. */
+            recorder_id: components["schemas"]["RecorderId"];
+            /**
+             * Format: int64
+             * @description Recordings that are not fetched and will be gone within hours.
+             */
+            recordings: number;
+            /** @description When this was worked out. */
+            told_at: components["schemas"]["UtcTime"];
+        };
         /** @description A page of a list. */
         Page_Access: {
             /** @description The items of this page. */
@@ -951,6 +985,13 @@ export interface components {
             /** @description Playlist, relative to the program that answered. */
             url: string;
         };
+        /** @description A stretch of time, half open. */
+        Stretch: {
+            /** @description First instant. */
+            from_utc: components["schemas"]["UtcTime"];
+            /** @description First instant after it. */
+            to_utc: components["schemas"]["UtcTime"];
+        };
         /** @description One request to discover and download a range now. */
         SyncJob: {
             camera_id?: components["schemas"]["CameraId"] | null;
@@ -1059,6 +1100,17 @@ export interface components {
             /** @description How it ended. */
             result: components["schemas"]["TestResult"];
         };
+        /** @description A camera over one day of a calendar: answer to `GET /recordings/timeline/{cameraId}`. */
+        Timeline: components["schemas"]["Completeness"] & {
+            /** @description The day, `2026-11-03`. */
+            day: string;
+            /** @description Beginning of the day. */
+            day_from_utc: components["schemas"]["UtcTime"];
+            /** @description End of the day: 23 to 25 hours later, and maybe in the future. */
+            day_to_utc: components["schemas"]["UtcTime"];
+            /** @description The zone whose day it is, by its name in the tz database. */
+            zone: string;
+        };
         /**
          * Format: uuid
          * @description A person who can log in.
@@ -1069,6 +1121,11 @@ export interface components {
          * @description RFC 3339, UTC (Z)
          */
         UtcTime: string;
+        /**
+         * @description What may be said of a range as a whole.
+         * @enum {string}
+         */
+        Verdict: "complete" | "coming" | "incomplete";
         /** @description What is held of a volume. */
         Volume: {
             /**

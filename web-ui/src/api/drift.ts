@@ -35,6 +35,9 @@ export type Checked = AllTrue<
     Same<page.Site, Relay["Site"]>,
     Same<page.Me, Relay["Me"]>,
     Same<page.StreamLink, Relay["StreamLink"]>,
+    Same<page.Gap, Relay["Gap"]>,
+    Same<page.Completeness, Relay["Completeness"]>,
+    Same<page.OverwriteRisk, Relay["OverwriteRisk"]>,
     Same<page.ClaimRequest, Relay["ClaimRequest"]>,
   ]
 >;

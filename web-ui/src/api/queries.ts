@@ -19,6 +19,7 @@ import type {
   Storage,
   SyncJob,
   System,
+  Timeline,
 } from "./types";
 
 /** Which recordings to list; times are RFC 3339, `to` is exclusive. */
@@ -127,6 +128,15 @@ export function recordingQuery(id: string) {
   return queryOptions({
     queryKey: ["recording", "one", id],
     queryFn: () => demand<ListedRecording>("GET", apiUrl(`/recordings/${id}`)),
+  });
+}
+
+/** A day of a camera; the first word is that of recordings, so that what is fetched shows at once. */
+export function timelineQuery(camera: string, day: string, zone: string) {
+  return queryOptions({
+    queryKey: ["recording", "timeline", camera, day, zone],
+    queryFn: () => demand<Timeline>("GET", apiUrl(`/recordings/timeline/${camera}`, { day, zone })),
+    refetchInterval: 60_000,
   });
 }
 

@@ -226,6 +226,65 @@ export interface SyncRequest {
   to_utc?: UtcTime;
 }
 
+/** A stretch of time, half open. */
+export interface Stretch {
+  from_utc: UtcTime;
+  to_utc: UtcTime;
+}
+
+export type GapCause =
+  | "not_recorded"
+  | "clock_step"
+  | "not_observed"
+  | "recorder_unreachable"
+  | "beyond_reach"
+  | "overwritten_on_recorder"
+  | "not_downloaded"
+  | "failed"
+  | "evicted"
+  | "deleted"
+  | "defect";
+
+/** A stretch that is not held, and why. */
+export interface Gap extends Stretch {
+  cause: GapCause;
+  recordings: number;
+  message: string;
+  advice: string | null;
+  reason: string | null;
+  eviction_cause: EvictionCause | null;
+}
+
+export type Verdict = "complete" | "coming" | "incomplete";
+
+/** Footage that a recorder is about to overwrite before it is fetched. */
+export interface OverwriteRisk {
+  recorder_id: string;
+  recordings: number;
+  first_gone_utc: UtcTime;
+  told_at: UtcTime;
+}
+
+/** What is held of a camera in a range, and every gap with its cause. */
+export interface Completeness extends Stretch {
+  camera_id: string;
+  verdict: Verdict;
+  recorded_ms: number;
+  held_ms: number;
+  recorded: Stretch[];
+  held: Stretch[];
+  gaps: Gap[];
+  risk: OverwriteRisk | null;
+}
+
+/** The same for a day of a calendar, as far as it has passed. */
+export interface Timeline extends Completeness {
+  day: string;
+  zone: string;
+  day_from_utc: UtcTime;
+  day_to_utc: UtcTime;
+}
+
 /** Where a live stream plays. */
 export interface StreamLink {
   url: string;

@@ -11,8 +11,8 @@ import {
   type LucideIcon,
 } from "lucide-react";
 
-import type { CameraState, RecorderState, RecordingStatus } from "../api/types";
-import { STATUS_TEXT } from "../words";
+import type { CameraState, RecorderState, RecordingStatus, Verdict } from "../api/types";
+import { STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {
   icon: LucideIcon;
@@ -60,6 +60,16 @@ const STATUS: Record<RecordingStatus, Omit<Shape, "text">> = {
 
 export function StatusView({ status }: { status: RecordingStatus }) {
   return <State {...STATUS[status]} text={STATUS_TEXT[status]} />;
+}
+
+const VERDICT: Record<Verdict, Omit<Shape, "text">> = {
+  complete: { icon: CircleCheck, colour: "text-ok" },
+  coming: { icon: Clock, colour: "text-accent" },
+  incomplete: { icon: TriangleAlert, colour: "text-bad" },
+};
+
+export function VerdictView({ verdict }: { verdict: Verdict }) {
+  return <State {...VERDICT[verdict]} text={VERDICT_TEXT[verdict]} />;
 }
 
 export function OnlineView({ online }: { online: boolean }) {

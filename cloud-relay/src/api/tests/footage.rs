@@ -211,6 +211,23 @@ async fn live_and_playback_are_asked_of_the_cameras_appliance() {
         let asked = log.lock().unwrap().remove(0);
         assert_eq!(asked.uri.path_and_query().unwrap().as_str(), path);
     }
+    // Completeness too; that is no access to footage.
+    for path in [
+        format!("/api/v1/cameras/{camera}/gaps?from=2026-11-03T00:00:00Z&to=2026-11-03T00:01:00Z"),
+        format!("/api/v1/recordings/timeline/{camera}?day=2026-11-03&zone=Europe/Berlin"),
+    ] {
+        let answer = s.world.get(&s.operator, &path).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let asked = log.lock().unwrap().remove(0);
+        assert_eq!(asked.uri.path_and_query().unwrap().as_str(), path);
+        let stranger = s.world.person(
+            Role::Operator,
+            Some(s.world.store.plant_organisation("B").await),
+            None,
+        );
+        let refused = s.world.get(&stranger.await, &path).await;
+        assert_eq!(refused.code(), ErrorCode::CameraNotFound);
+    }
     for bad in ["..%2f..%2fsystem", ".hidden", "a%20b"] {
         let path = format!("/api/v1/live/{camera}/{bad}");
         let refused = s.world.get(&s.operator, &path).await;

@@ -2,6 +2,7 @@
 
 mod doors;
 mod footage;
+mod gaps;
 mod house;
 mod live;
 mod login;

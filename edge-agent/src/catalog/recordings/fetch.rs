@@ -6,8 +6,10 @@ use wire::resource::RecordingStatus;
 use wire::telemetry::Event;
 use wire::time::UtcTime;
 
+use super::super::reach::reach_of;
 use super::super::text::{Word, cut, parsed, signed, size, time_opt, word};
 use super::super::{Catalog, CatalogError, ChangeKind, Work, cameras};
+use crate::model::reach::at_risk;
 use crate::model::time::{RecorderTime, UtcRange};
 
 /// Longest failure kept: a report of many failures stays within its bound.
@@ -57,13 +59,17 @@ pub struct PendingRecording {
     pub next_attempt: Option<UtcTime>,
     /// Which forms are kept: `mp4`, `native`, `both`.
     pub keep: String,
+    /// When the recorder will have overwritten it, as far as can be told.
+    pub gone_at: Option<UtcTime>,
 }
 
 pub(in super::super) const TO_FETCH: &str = "
-    select recording.*, camera.recorder_id, camera.keep, recorder.size_delta_bytes
+    select recording.*, camera.recorder_id, camera.keep, recorder.size_delta_bytes,
+        reach.told_utc, reach.oldest_utc, reach.pace_ms_per_h
     from recording indexed by recording_to_fetch
         join camera on camera.id = recording.camera_id
         join recorder on recorder.id = camera.recorder_id
+        left join reach on reach.recorder_id = camera.recorder_id and reach.channel = camera.channel
     where recording.camera_id = :camera
         and (recording.status in ('pending', 'downloading')
             or (recording.status = 'failed' and recording.next_attempt_utc is not null))
@@ -81,13 +87,14 @@ fn source_time(row: &Row<'_>, wall: &str, fold: &str) -> rusqlite::Result<Record
 }
 
 pub(super) fn pending_of(row: &Row<'_>) -> rusqlite::Result<PendingRecording> {
+    let start = UtcTime::from_micros(row.get("start_utc")?);
     Ok(PendingRecording {
         id: parsed(row, "id")?,
         camera: parsed(row, "camera_id")?,
         recorder: parsed(row, "recorder_id")?,
         status: word(row, "status")?,
         span: UtcRange {
-            from: UtcTime::from_micros(row.get("start_utc")?),
+            from: start,
             to: UtcTime::from_micros(row.get("end_utc")?),
         },
         recorder_serial: row.get("recorder_serial")?,
@@ -104,13 +111,14 @@ pub(super) fn pending_of(row: &Row<'_>) -> rusqlite::Result<PendingRecording> {
         attempts: row.get("attempts")?,
         next_attempt: time_opt(row, "next_attempt_utc")?,
         keep: row.get("keep")?,
+        gone_at: reach_of(row)?.and_then(|reach| reach.gone_at(start)),
     })
 }
 
 impl Catalog {
     /// What may be fetched now: of every recorder at most `limit` recordings, so that the backlog of one that does
-    /// not answer never hides another's. What people asked for comes first, then the oldest (the next to be
-    /// overwritten). Cameras that are switched off count only where a person asked.
+    /// not answer never hides another's. What people asked for comes first, then what is about to be overwritten, then
+    /// the oldest. Cameras that are switched off count only where a person asked.
     pub async fn to_fetch(
         &self,
         now: UtcTime,
@@ -134,7 +142,11 @@ impl Catalog {
                             .collect::<Result<Vec<_>, _>>()?,
                     );
                 }
-                of_recorder.sort_by_key(|r| (-r.priority, r.span.from, r.id));
+                let soon_gone = |r: &PendingRecording| match at_risk(r.gone_at, now) {
+                    true => r.gone_at.unwrap_or(now).micros(),
+                    false => i64::MAX,
+                };
+                of_recorder.sort_by_key(|r| (-r.priority, soon_gone(r), r.span.from, r.id));
                 of_recorder.truncate(limit);
                 all.append(&mut of_recorder);
             }

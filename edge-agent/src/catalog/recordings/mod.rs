@@ -250,6 +250,7 @@ pub(super) fn list_sql(filter: &RecordingFilter) -> String {
 pub(super) fn queries() -> Vec<(String, String)> {
     let mut all = vec![
         ("to_fetch".to_owned(), fetch::TO_FETCH.to_owned()),
+        ("listed".to_owned(), super::coverage::LISTED.to_owned()),
         ("held".to_owned(), held::held_sql()),
         ("spans held".to_owned(), held::spans_sql(SpanFilter::Held)),
         ("spans".to_owned(), held::spans_sql(SpanFilter::All)),

@@ -54,6 +54,19 @@ async fn the_same_answer_twice_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_listing_that_repeats_itself_adds_nothing_twice() {
+    let house = House::new().await;
+    let recorder = house.recorder("SN1", 1).await.id;
+    let asked = range("2026-11-03T08:00:00Z", "2026-11-03T11:00:00Z");
+    let film = |name: &str, from: &str, to: &str| found(name, range(from, to), 5);
+    let first = || film("f1", "2026-11-03T08:00:00Z", "2026-11-03T09:00:00Z");
+    let last = || film("f2", "2026-11-03T09:00:00Z", "2026-11-03T10:00:00Z");
+    let repeated = vec![first(), last(), last(), first(), last()];
+    let observed = answer(&house, recorder, asked, repeated).await;
+    assert_eq!((observed.new.len(), observed.changed.len()), (2, 0));
+}
+
+#[tokio::test]
 async fn what_still_grows_is_left_alone_and_asked_again_from_where_it_begins() {
     let house = House::new().await;
     let recorder = house.recorder("SN1", 1).await.id;

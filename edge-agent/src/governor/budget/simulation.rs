@@ -181,7 +181,7 @@ impl World {
         };
         if self.on_recorder(|_| true) >= self.streams || self.chance.percent(self.refuses_percent) {
             self.figures.refusals += 1;
-            let avoidable = self.on_recorder(|class| class == Class::Background) > 0;
+            let avoidable = self.on_recorder(|class| class < Class::Asked) > 0;
             let again = self.budget.refused(id, self.at());
             self.work.remove(&id);
             match work.class {
@@ -196,7 +196,7 @@ impl World {
                 Class::Asked => self
                     .jobs_waiting
                     .insert(0, (work.asked_at, work.parts_left)),
-                Class::Background => {}
+                Class::Background | Class::Urgent => {}
             }
             return;
         }
@@ -213,7 +213,7 @@ impl World {
                 self.figures.jobs_wait_ms_max = self.figures.jobs_wait_ms_max.max(waited);
                 self.begin_part(id);
             }
-            Class::Background => self.begin_part(id),
+            Class::Background | Class::Urgent => self.begin_part(id),
         }
     }
 

@@ -54,6 +54,41 @@ fn a_viewer_takes_the_place_of_what_began_last() {
 }
 
 #[test]
+fn what_is_about_to_be_overwritten_waits_for_no_time_of_day_and_gives_way_last_of_the_background() {
+    let mut budget = full(1, 3);
+    let closed = Err(at(9_000_000));
+    budget.ask(UseId(10), Class::Background);
+    budget.ask(UseId(11), Class::Urgent);
+    let decisions = budget.decide(at(0), closed);
+    assert!(
+        decisions.contains(&Decision::NotNow(UseId(10))),
+        "{decisions:?}"
+    );
+    assert!(
+        decisions.contains(&Decision::Begin(UseId(11))),
+        "{decisions:?}"
+    );
+    budget.accepted(UseId(11), at(0));
+    let places = budget.places(at(0), closed);
+    assert_eq!((places.background, places.urgent), (0, 3));
+    assert_eq!(budget.usage(at(0), OPEN).background, 2);
+    // A third is refused: two is the limit. Two viewers come; the ordinary one goes first.
+    budget.ask(UseId(12), Class::Urgent);
+    assert_eq!(budget.decide(at(1), OPEN), [Decision::Begin(UseId(12))]);
+    assert!(!budget.refused(UseId(12), at(1)));
+    for (viewer, goes) in [(100, 0), (101, 11)] {
+        budget.ask(UseId(viewer), Class::Live);
+        let decisions = budget.decide(at(2), OPEN);
+        assert!(
+            decisions
+                .iter()
+                .any(|d| matches!(d, Decision::GiveWay(UseId(id), _) if *id == goes)),
+            "{decisions:?}"
+        );
+    }
+}
+
+#[test]
 fn the_background_goes_before_what_people_asked_for() {
     let mut budget = limited(2);
     budget.promote(UseId(1));

@@ -10,17 +10,20 @@
 //! | `history.rs` | how the clock ran before, and its steps |
 //! | `translate.rs` | times and questions, both ways |
 //! | `place.rs` | listed recordings in true time, the hour that comes twice included |
+//! | `steps.rs` | where it is not certain when something was recorded |
 //! | `doubt.rs` | when the box's own clock is the one that is wrong |
 
 mod doubt;
 mod history;
 mod place;
+mod steps;
 mod translate;
 pub mod zone;
 
 pub use doubt::box_doubt;
 pub use history::{ClockBook, ClockHistory};
 pub use place::Told;
+pub use steps::steps;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

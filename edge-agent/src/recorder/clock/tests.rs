@@ -427,16 +427,37 @@ fn a_clock_set_back_shows_times_twice_and_both_are_found() {
     );
     // Asked only about the time after: both are listed, each is where it was.
     let after = UtcRange {
-        from: utc("2026-11-03T11:00:30Z"),
+        from: utc("2026-11-03T11:00:31Z"),
         to: now,
     };
     assert_eq!(
         clock.questions(after),
-        [(wall("2026-11-03T10:30:00"), wall("2026-11-03T11:00:29"))]
+        [(wall("2026-11-03T10:30:01"), wall("2026-11-03T11:00:29"))]
     );
     assert_eq!(starts(&clock.place(&list[..2], after, now)), begins[..2]);
     // What was recorded before is gone: the other is not mistaken for it.
     assert_eq!(starts(&clock.place(&list[1..2], after, now)), begins[1..2]);
+}
+
+#[test]
+fn what_was_recorded_before_a_step_that_nobody_saw_is_asked_for_by_both_clocks() {
+    // Nobody looked from nine to twelve; in between somebody put it two hours forward.
+    let watched = Watched::new("2026-11-03T08:00:00.5Z");
+    let _ = watched.read("2026-11-03T09:00:00", "2026-11-03T08:00:00.5Z", 0);
+    let (clock, step) = watched.read("2026-11-03T14:00:00", "2026-11-03T11:00:00.5Z", 0);
+    assert_eq!(step, Some(ClockStep::Recorder(7_200_000)));
+    let range = UtcRange {
+        from: utc("2026-11-03T08:30:00Z"),
+        to: utc("2026-11-03T10:30:00Z"),
+    };
+    assert_eq!(
+        clock.questions(range),
+        [(wall("2026-11-03T09:30:00"), wall("2026-11-03T13:29:59"))]
+    );
+    // By the new clock this would have been before the last reading: it is from before the step.
+    let early = told("2026-11-03T09:30:00", "2026-11-03T09:40:00");
+    let placed = clock.place(&[early], range, utc("2026-11-03T11:00:00Z"));
+    assert_eq!(starts(&placed), ["2026-11-03T08:30:00Z"]);
 }
 
 #[test]

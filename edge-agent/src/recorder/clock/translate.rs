@@ -20,8 +20,10 @@ const CHANGES_MAX: usize = 100;
 pub struct Era {
     /// First instant.
     pub from: UtcTime,
-    /// First instant after it.
+    /// First instant after it, as far as is known: of its last reading.
     pub to: UtcTime,
+    /// The first reading of the next one: somewhere before it the clock was set.
+    pub maybe_to: UtcTime,
     pub zone: TimeZone,
     pub offset_ms: i64,
 }
@@ -81,16 +83,21 @@ impl DeviceClock {
         let runs = history.runs();
         let before_now = runs.len().saturating_sub(1);
         let mut from = UtcTime::from_micros(i64::MIN);
-        for run in runs[..before_now].iter().filter(|run| !run.box_was_wrong) {
+        for (place, run) in runs[..before_now].iter().enumerate() {
+            if run.box_was_wrong {
+                continue;
+            }
             let zone = run.zone.parse().ok().and_then(ZoneRule::time_zone);
             // The catalog was written by us; a zone that cannot be read was damaged there.
             let Some(zone) = zone.filter(|_| run.last_at > from) else {
                 continue;
             };
             let offset_ms = told_offset(run.last_offset_ms);
+            let next = runs[place + 1..].iter().find(|run| !run.box_was_wrong);
             self.earlier.push(Era {
                 from,
                 to: run.last_at,
+                maybe_to: next.map_or(run.last_at, |next| next.began_at.max(run.last_at)),
                 zone,
                 offset_ms,
             });
@@ -107,6 +114,7 @@ impl DeviceClock {
         let now = Era {
             from,
             to: UtcTime::from_micros(i64::MAX),
+            maybe_to: UtcTime::from_micros(i64::MAX),
             zone: self.zone.clone(),
             offset_ms: self.reading.offset_ms,
         };
@@ -122,19 +130,23 @@ impl DeviceClock {
             (None, None) => vec![offset_of(&era.zone, wall, false)],
         };
         let mut meanings = Vec::new();
-        let mut now = None;
+        let (mut now, mut maybe) = (None, None);
         for era in self.eras() {
             for offset in offsets(&era) {
                 let moment = era.moment(wall, offset);
                 now = Some(moment);
+                if era.to <= moment.utc && moment.utc < era.maybe_to {
+                    maybe = Some(moment);
+                }
                 if era.from <= moment.utc && moment.utc < era.to {
                     meanings.push(moment);
                 }
             }
         }
-        // A time that was leapt over when somebody set the clock: as the clock tells it now.
+        // A time that was leapt over when somebody set the clock: shown before that, though after the last reading; else
+        // as the clock tells it now.
         if meanings.is_empty() {
-            meanings.extend(now);
+            meanings.extend(maybe.or(now));
         }
         meanings
     }
@@ -158,18 +170,19 @@ impl DeviceClock {
     }
 
     /// The questions for a range of true time: first and last second on the recorder's clock, both asked for. Usually
-    /// one; more where the clock was put far forward or back within the range. Around the end of summer time a
+    /// one; more where the clock was put far forward or back within the range, and where nobody knows by which clock
+    /// something was recorded, because it was set in between, by both. Around the end of summer time a
     /// question is wider by what comes twice, so that the order of the answer tells the passes apart.
     pub fn questions(&self, range: UtcRange) -> Vec<(DateTime, DateTime)> {
         let mut questions = Vec::new();
         let end = range.to.max(range.from.plus_s(1));
         for era in self
             .eras()
-            .filter(|era| era.from < end && range.from < era.to)
+            .filter(|era| era.from < end && range.from < era.maybe_to)
         {
             let within = UtcRange {
                 from: range.from.max(era.from),
-                to: end.min(era.to),
+                to: end.min(era.maybe_to),
             };
             let mut from = within.from;
             for to in era.changes(within).into_iter().chain([within.to]) {

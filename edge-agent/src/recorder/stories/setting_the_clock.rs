@@ -42,6 +42,7 @@ async fn ask(house: &House, recorder: RecorderId, session: &RecorderSession) -> 
         },
         anew: true,
         settle: Duration::ZERO,
+        reach_of: Vec::new(),
     };
     let search = |channel, range| session.search(channel, range);
     discover(

@@ -10,42 +10,51 @@ import { SelectField, TextField } from "../../components/Field";
 import { Note, ProblemNote } from "../../components/Note";
 import { Span } from "../../components/Time";
 import { usePreferences } from "../../preferences";
-import { dayOf, dayPlus, dayRange, zoneName } from "../../time";
+import { dayOf, dayPlus, dayRange, zoneName, type Day } from "../../time";
 import { count, JOB_TEXT } from "../../words";
 import { useCancelSync, useSync } from "./recorders";
 
 interface SyncDialogProps {
-  cameras: Camera[];
+  cameras: Pick<Camera, "id" | "name">[];
+  /** What the form begins with. */
+  preset?: { camera: string; day: Day };
   onClose: () => void;
 }
 
 /** Asks for the footage of a range of days now, ahead of what is fetched by itself, and shows how far it is. */
-export function SyncDialog({ cameras, onClose }: SyncDialogProps) {
+export function SyncDialog({ cameras, preset, onClose }: SyncDialogProps) {
   const sync = useSync();
   return (
     <Dialog title="Fetch footage" onClose={onClose}>
       {sync.data ? (
         <Progress first={sync.data} onClose={onClose} />
       ) : (
-        <RangeForm cameras={cameras} busy={sync.isPending} error={sync.error} onStart={(range) => sync.mutate(range)} />
+        <RangeForm
+          cameras={cameras}
+          preset={preset}
+          busy={sync.isPending}
+          error={sync.error}
+          onStart={(range) => sync.mutate(range)}
+        />
       )}
     </Dialog>
   );
 }
 
 interface RangeFormProps {
-  cameras: Camera[];
+  cameras: SyncDialogProps["cameras"];
+  preset: SyncDialogProps["preset"];
   busy: boolean;
   error: Error | null;
   onStart: (request: SyncRequest) => void;
 }
 
-function RangeForm({ cameras, busy, error, onStart }: RangeFormProps) {
+function RangeForm({ cameras, preset, busy, error, onStart }: RangeFormProps) {
   const { zone } = usePreferences();
   const today = dayOf(new Date(), zone);
-  const [camera, setCamera] = useState("");
-  const [first, setFirst] = useState(dayPlus(today, -1));
-  const [last, setLast] = useState(today);
+  const [camera, setCamera] = useState(preset?.camera ?? "");
+  const [first, setFirst] = useState(preset?.day ?? dayPlus(today, -1));
+  const [last, setLast] = useState(preset?.day ?? today);
   return (
     <form
       className="flex flex-col gap-4"
