@@ -73,8 +73,9 @@ pub fn search(
     let mut known = HashSet::new();
     let mut windows = vec![window];
     while let Some(window) = windows.pop() {
-        let rows = search_window(session, window, patience, cancel, &mut emit)?;
-        if rows.len() >= FIND_MAX
+        let (rows, told) = search_window(session, window, patience, cancel, &mut emit)?;
+        // Repeats count: it is what was told that the recorder limits.
+        if told >= FIND_MAX
             && let Some((first, second)) = window.halves()
         {
             windows.extend([second, first]);
@@ -92,13 +93,14 @@ pub fn search(
     Ok(())
 }
 
+/// The recordings of one window, and how many results were told, repeats included.
 fn search_window(
     session: &Arc<Session>,
     window: Window,
     patience: Duration,
     cancel: &Cancel,
     emit: &mut impl FnMut(Vec<Row>),
-) -> Result<Vec<Row>, Failure> {
+) -> Result<(Vec<Row>, usize), Failure> {
     let doing = format!(
         "search channel {} from {} to {}",
         window.channel, window.start, window.end
@@ -128,11 +130,11 @@ fn search_window(
             emit(Vec::new());
         }
         match find.next().map_err(|code| session.failure(code, &doing))? {
+            Step::Found(_) | Step::Nonsense(_) if told >= TOLD_MAX => {
+                return Err(trouble("the recorder repeats its results without end"));
+            }
             Step::Found(row) => {
                 told += 1;
-                if told > TOLD_MAX {
-                    return Err(trouble("the recorder repeats its results without end"));
-                }
                 if known.insert(row.clone()) {
                     rows.push(row);
                 }
@@ -149,7 +151,7 @@ fn search_window(
                 cancel.wait(pause);
                 pause = (pause + pause / 2).min(PAUSE_MAX);
             }
-            Step::End => return Ok(rows),
+            Step::End => return Ok((rows, told)),
             Step::Broken => {
                 return Err(trouble(
                     "the recorder broke the search off; it is tried again later",

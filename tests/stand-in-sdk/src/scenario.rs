@@ -334,6 +334,8 @@ pub enum FaultKind {
     Exception,
     /// A search says "not ready" (1002) for ever.
     Endless,
+    /// A search tells its results again and again.
+    Repeat,
     /// A live stream breaks and comes back.
     Break,
 }

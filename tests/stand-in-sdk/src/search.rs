@@ -71,6 +71,9 @@ pub enum Answer {
     Record(Box<Found>),
 }
 
+/// Results of a search that repeats itself: more than anybody has patience for.
+const TOLD_AGAIN: usize = 50_000;
+
 /// A search that is being read.
 #[derive(Debug)]
 pub struct Search {
@@ -84,9 +87,12 @@ impl Search {
     /// Looks once; what is recorded later is not found.
     pub fn new(device: &DeviceRef, query: &Query, faults: Vec<Armed>) -> Result<Self, u32> {
         let found = look(device, query)?;
-        let fault = faults
-            .into_iter()
-            .find(|fault| matches!(fault.kind(), FaultKind::Exception | FaultKind::Endless));
+        let fault = faults.into_iter().find(|fault| {
+            matches!(
+                fault.kind(),
+                FaultKind::Exception | FaultKind::Endless | FaultKind::Repeat
+            )
+        });
         Ok(Self {
             found: found.into_iter(),
             told: false,
@@ -99,6 +105,12 @@ impl Search {
     pub fn next_answer(&mut self) -> Answer {
         if let Some(fault) = self.fault.take_if(|fault| self.told || fault.fire()) {
             self.told = true;
+            if fault.kind() == FaultKind::Repeat {
+                let all: Vec<Found> = self.found.by_ref().collect();
+                let again: Vec<Found> = all.iter().cloned().cycle().take(TOLD_AGAIN).collect();
+                self.found = again.into_iter();
+                return self.next_answer();
+            }
             let state = match fault.kind() {
                 FaultKind::Endless => find::ISFINDING,
                 _ => find::FILE_EXCEPTION,

@@ -175,6 +175,27 @@ async fn a_full_answer_is_asked_for_in_halves() {
     running.stop().await;
 }
 
+/// It is what is told that a recorder limits, not what is new in it: half of a full answer may be repeats.
+#[tokio::test]
+async fn a_full_answer_of_repeats_is_asked_for_in_halves_too() {
+    let start: jiff::Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let recordings = (0..5_000)
+        .map(|n| Recording {
+            start: start + Duration::from_secs(n / 2 * 10),
+            ..recording(&format!("ch33_{}", n / 2), "2026-11-01T00:00:00Z")
+        })
+        .collect();
+    let mut device = device();
+    device.channels[0].recordings = recordings;
+    let place = Place::new(device);
+    let running = place.start(PASSWORD);
+    let session = running.session().await;
+    let whole = range("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z");
+    let found = session.search(33, whole).await.unwrap();
+    assert_eq!(found.recordings.len(), 2_500);
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_search_that_breaks_or_never_ends_is_told() {
     let config = SdkConfig {
@@ -184,20 +205,23 @@ async fn a_search_that_breaks_or_never_ends_is_told() {
     let faults = vec![
         Fault::once(FaultKind::Exception, Scope::Find),
         Fault::once(FaultKind::Endless, Scope::Find),
+        Fault::once(FaultKind::Repeat, Scope::Find),
     ];
     let place = Place::with_config(Device { faults, ..device() }, config);
     let running = place.start(PASSWORD);
     let session = running.session().await;
     let whole = range("2026-11-20T09:00:00Z", "2026-11-20T11:00:00Z");
     let mut told = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let error = session.search(33, whole).await.unwrap_err();
         assert_eq!(error.kind, FailureKind::Device);
         told.push(error.message);
     }
     let told = told.join("\n");
     assert!(
-        told.contains("broke the search off") && told.contains("did not finish within 2 s"),
+        told.contains("broke the search off")
+            && told.contains("did not finish within 2 s")
+            && told.contains("repeats its results without end"),
         "{told}"
     );
     assert_eq!(session.search(33, whole).await.unwrap().recordings.len(), 3);
