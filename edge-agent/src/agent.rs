@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::evict::Evictor;
 use crate::footage::staging;
 use crate::governor::Governor;
+use crate::governor::settings::CHOSEN;
 use crate::host::identity::Identity;
 use crate::host::watchdog;
 use crate::live::{self, LiveHub};
@@ -80,6 +81,10 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let (sdk_problem, sdk_problem_rx) = watch::channel(None);
     // One budget for each recorder, shared by all who want streams of it.
     let governor = Governor::new(config.download.governed(), catalog.clock().clone());
+    // What was chosen from the page goes before the file.
+    if let Some(chosen) = catalog.setting(CHOSEN).await? {
+        governor.choose(chosen);
+    }
     // Room is made before anything is fetched.
     let evictor = Evictor::new(catalog.clone(), volumes.clone(), config.retention.clone());
     let pipeline = Pipeline::new(pipeline::Parts {

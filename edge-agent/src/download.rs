@@ -52,8 +52,6 @@ pub struct Manner {
     pub slice: Duration,
     /// Longest time without a new byte.
     pub stall: Duration,
-    /// Bandwidth of this download in kbit/s; None: as fast as the recorder gives.
-    pub limit_kbps: Option<u32>,
 }
 
 /// Why an order could not be carried out.
@@ -81,7 +79,7 @@ fn local(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
 }
 
 /// Fetches what is still missing of a recording. `fetch` fetches one part to its end (the port's `download`), `note`
-/// is told the bytes received so far, at most once a second. `way` says when its place is to be given back: that is done
+/// is told the bytes received so far, at most once a second. The bandwidth is the business of `fetch`. `way` says when its place is to be given back: that is done
 /// between two parts, or in the middle of one that would take too long.
 pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
     order: &DownloadOrder,
@@ -177,7 +175,7 @@ where
         source: slice.source.clone(),
         path: path.to_owned(),
         stated_bytes: slice.stated_bytes,
-        limit_kbps: manner.limit_kbps,
+        limit_kbps: None,
     };
     let (progress, received) = watch::channel(PartProgress::default());
     // A child, so that a stalled part can be stopped without stopping the order.
@@ -295,7 +293,6 @@ mod tests {
     const MANNER: Manner = Manner {
         slice: Duration::from_secs(600),
         stall: Duration::from_secs(30),
-        limit_kbps: None,
     };
 
     fn write(request: &PartRequest, bytes: &[u8]) -> u64 {

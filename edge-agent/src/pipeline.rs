@@ -36,12 +36,13 @@ use self::order::{Effect, Ended};
 use crate::catalog::recordings::{PendingRecording, RecordingFilter};
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
 use crate::footage::volume::{Reservation, Volumes};
+use crate::governor::settings::{Chosen, Settings};
 use crate::governor::window::DayWindow;
-use crate::governor::{self, Governor, Way};
+use crate::governor::{Governor, Way};
 use crate::media::MediaConfig;
 use crate::model::inventory::Inventory;
 use crate::model::time::{UtcRange, UtcTime};
-use crate::plan::{self, BACKGROUND, Candidate, Limits, Running, Standing};
+use crate::plan::{self, Candidate, Limits, Running, Standing};
 use crate::recorder::driver::{PartProgress, PartRequest, RecorderError};
 
 /// Rows of each recorder that a plan looks at: more than can be begun before it looks again.
@@ -126,23 +127,17 @@ fn zone_of_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<TimeZon
 }
 
 impl DownloadConfig {
-    /// What the governor goes by.
-    pub fn governed(&self) -> governor::Settings {
-        governor::Settings {
+    /// What the governor goes by, as long as nothing else is chosen from the page.
+    pub fn governed(&self) -> Settings {
+        Settings {
             downloads_max: self.per_recorder,
-            window: self.window,
-            zone: self.zone.clone().unwrap_or_else(TimeZone::system),
+            chosen: Chosen {
+                limit_kbps: self.limit_kbps,
+                background_limit_kbps: self.background_limit_kbps,
+                window: self.window,
+                zone: self.zone.clone(),
+            },
         }
-    }
-
-    /// Bandwidth of one download in kbit/s: its share of what is set, so that all together stay below it.
-    fn share_kbps(&self, priority: i64) -> Option<u32> {
-        let places = self.per_recorder.max(1) as u32;
-        let background = self
-            .background_limit_kbps
-            .filter(|_| priority <= BACKGROUND);
-        let all = self.limit_kbps.into_iter().chain(background).min()?;
-        Some((all / places).max(1))
     }
 
     fn pauses(&self) -> plan::Pauses {

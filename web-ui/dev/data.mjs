@@ -240,6 +240,15 @@ export const system = {
 export const sdkProblem =
   "libhcnetsdk.so is not in /opt/holdfast/sdk. Copy the folder “lib” of the vendor's SDK for Linux (x86_64) there.";
 
+export const downloads = {
+  limit_kbps: 20000,
+  background_limit_kbps: 8000,
+  window: "22:00-06:00",
+  zone: null,
+  appliance_zone: "Europe/Berlin",
+  per_recorder: 2,
+};
+
 export const places = {
   live: 1,
   asked: 0,

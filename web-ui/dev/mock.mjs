@@ -191,6 +191,9 @@ async function answerResource(world, route, request, response, url, body) {
   const one = (items) => items.find((item) => item.id === key);
   switch (noun) {
     case "system":
+      if (key === "downloads") {
+        return json({ ...data.downloads, ...body });
+      }
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":
       return json(data.storage);

@@ -1,15 +1,21 @@
 import { expect, it } from "vitest";
 
 import type { ListedRecording } from "./api/types";
-import { bytesText, clockDriftText, clockOffsetText, codecText, count, durationText, sentence, unavailableText } from "./words";
+import { bandwidthText, bytesText, clockDriftText, clockOffsetText, codecText, count, kbpsOf, sentence, unavailableText } from "./words";
 
 it("writes bytes with three digits", () => {
   const texts = [0, 999, 1000, 9_949, 99_499, 999_499, 999_500, 1_500_000_000, 9.9e14].map(bytesText);
   expect(texts).toEqual(["0 B", "999 B", "1.00 kB", "9.95 kB", "99.5 kB", "999 kB", "1.00 MB", "1.50 GB", "990 TB"]);
 });
 
-it("writes how long something took", () => {
-  expect([0, 999, 1000, 12_340].map(durationText)).toEqual(["0 ms", "999 ms", "1.0 s", "12.3 s"]);
+it("writes and reads bandwidths in Mbit/s", () => {
+  expect([20_000, 2_500, 100, null].map(bandwidthText)).toEqual([
+    "20 Mbit/s",
+    "2.5 Mbit/s",
+    "0.1 Mbit/s",
+    "As much as it gives",
+  ]);
+  expect(["20", "2.5", "0.1", "0.29", ""].map(kbpsOf)).toEqual([20_000, 2_500, 100, 290, null]);
 });
 
 it("counts", () => {

@@ -24,6 +24,16 @@ export function bytesText(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit]}`;
 }
 
+/** A bandwidth that may not be limited: `20 Mbit/s`. */
+export function bandwidthText(kbps: number | null): string {
+  return kbps === null ? "As much as it gives" : `${kbps / 1000} Mbit/s`;
+}
+
+/** Mbit/s as typed in kbit/s; null when nothing was typed. */
+export function kbpsOf(megabits: string): number | null {
+  return megabits === "" ? null : Math.round(Number(megabits) * 1000);
+}
+
 /** `1 camera`, `3 cameras`. */
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;

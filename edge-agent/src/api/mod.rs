@@ -21,6 +21,7 @@ mod access;
 mod access_log;
 mod cameras;
 mod discover;
+mod downloads;
 pub mod error;
 mod events;
 mod gaps;

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, discover, events, gaps, health, live, media, openapi, places,
+    App, access_log, cameras, discover, downloads, events, gaps, health, live, media, openapi, places,
     playback, recorders, recordings, reports, request, session, setup, storage, sync, system, ui,
 };
 
@@ -65,7 +65,7 @@ fn v1() -> OpenApiRouter<App> {
         // The appliance
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))
-        .routes(routes!(system::rotate_key))
+        .routes(routes!(downloads::downloads, downloads::set_downloads))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))

@@ -14,7 +14,8 @@
 //!    what was learnt, and it costs one request. So nobody is refused because of something remembered.
 //! 4. What nobody asked for and the recorder is about to overwrite gives way as the background does, but last of it, and
 //!    waits for no time of day: it would be lost.
-//! 5. Downloads do not queue here. What cannot begin goes back to the plan, which knows the order.
+//! 5. A person who was refused although that may help asks again in a moment; until then the place is kept for him.
+//! 6. Downloads do not queue here. What cannot begin goes back to the plan, which knows the order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use std::time::Duration;
 use super::limit::Learnt;
 use crate::model::time::UtcTime;
 
+/// How soon a person who was refused asks again: nothing lower takes the place in between.
+pub const COMES_BACK: Duration = Duration::from_secs(1);
 /// Time to come to the end of a part while a viewer waits.
 pub const GRACE_LIVE: Duration = Duration::from_secs(2);
 /// The same while a person's download waits.
@@ -136,6 +139,8 @@ pub struct Budget {
     downloads_max: usize,
     learnt: Learnt,
     uses: BTreeMap<UseId, Use>,
+    /// A person was refused and asks again, until then at the latest.
+    comes_back: Option<(Class, UtcTime)>,
 }
 
 /// Whether the background may run now; if not, when it may.
@@ -148,6 +153,7 @@ impl Budget {
             downloads_max: downloads_max.max(1),
             learnt: Learnt::default(),
             uses: BTreeMap::new(),
+            comes_back: None,
         }
     }
 
@@ -159,6 +165,9 @@ impl Budget {
             gives_way: None,
         };
         self.uses.insert(id, new);
+        if self.comes_back.is_some_and(|(back, _)| back <= class) {
+            self.comes_back = None;
+        }
     }
 
     /// A person asks for what the background is fetching.
@@ -168,6 +177,11 @@ impl Budget {
         {
             one.class = Class::Asked;
         }
+    }
+
+    /// On whose behalf it is; none once it is over.
+    pub fn class(&self, id: UseId) -> Option<Class> {
+        self.uses.get(&id).map(|one| one.class)
     }
 
     /// The recorder gives.
@@ -186,11 +200,14 @@ impl Budget {
         let Some(one) = self.uses.remove(&id) else {
             return false;
         };
-        let mood = self.learnt.refused(self.held(), now);
-        mood || self
-            .uses
-            .values()
-            .any(|other| other.is_held() && other.class < one.class)
+        let is_mood = self.learnt.refused(self.held(), now);
+        let is_above = |other: &Use| other.is_held() && other.class < one.class;
+        let again = is_mood || self.uses.values().any(is_above);
+        if again && one.class >= Class::Asked {
+            let until = now.plus_ms(COMES_BACK.as_millis() as i64);
+            self.comes_back = self.comes_back.max(Some((one.class, until)));
+        }
+        again
     }
 
     /// It is over, or nobody wants it any more.
@@ -219,13 +236,13 @@ impl Budget {
             .map(|(id, one)| (one.class, *id))
             .collect();
         waiting.sort_by_key(|(class, id)| (std::cmp::Reverse(*class), *id));
-        // Places that are about to become free and have not been promised to anybody.
-        let mut coming: Vec<UseId> = self
+        // Places that are about to become free and have not been promised to anybody; what comes soonest is last.
+        let mut coming: Vec<(UtcTime, UseId)> = self
             .uses
             .iter()
-            .filter(|(_, one)| one.gives_way.is_some())
-            .map(|(id, _)| *id)
+            .filter_map(|(id, one)| Some((one.gives_way?, *id)))
             .collect();
+        coming.sort_by_key(|place| std::cmp::Reverse(*place));
         let mut somebody_waits = false;
         for (class, id) in waiting {
             if !somebody_waits && self.has_room(class, now, window) {
@@ -236,7 +253,10 @@ impl Budget {
                 continue;
             }
             if class >= Class::Asked
-                && let Some(victim) = coming.pop().or_else(|| self.victim(class))
+                && let Some(victim) = coming
+                    .pop()
+                    .map(|(_, id)| id)
+                    .or_else(|| self.victim(class))
             {
                 let by = now.plus_ms(class.grace().as_millis() as i64);
                 self.give_way(victim, by, &mut decisions);
@@ -263,7 +283,9 @@ impl Budget {
         let live = self.count(|one| one.class == Class::Live);
         let left = |limit: usize| limit.saturating_sub(live).min(self.downloads_max);
         // One try beyond the limit at a time, none while somebody waits, and then nothing for the background at all.
-        let waits = self.count(|one| one.phase == Phase::Waiting) > 0;
+        let comes_back = self.comes_back.map(|(_, until)| until);
+        let comes_back = comes_back.filter(|until| *until > now);
+        let waits = comes_back.is_some() || self.count(|one| one.phase == Phase::Waiting) > 0;
         let or_known = |limit: usize| match waits || self.is_asking() {
             true => limit.min(self.learnt.for_people()),
             false => limit,
@@ -274,10 +296,16 @@ impl Budget {
         };
         let opens = window.err();
         Places {
-            asked: left(or_known(self.learnt.for_asked(now))),
+            asked: match self.is_kept(Class::Asked, now) {
+                true => 0,
+                false => left(or_known(self.learnt.for_asked(now))),
+            },
             background: if window.is_ok() { urgent } else { 0 },
             urgent,
-            again_at: self.learnt.again_at(now).into_iter().chain(opens).min(),
+            again_at: [self.learnt.again_at(now), opens, comes_back]
+                .into_iter()
+                .flatten()
+                .min(),
         }
     }
 
@@ -343,12 +371,15 @@ impl Budget {
         match class {
             Class::Live => held < self.learnt.for_people(),
             Class::Asked => {
-                held < self.learnt.for_people() && self.downloads() < self.downloads_max
+                !self.is_kept(class, now)
+                    && held < self.learnt.for_people()
+                    && self.downloads() < self.downloads_max
             }
             Class::Background | Class::Urgent => {
                 // One try beyond what is known at a time: two refusals at once would say nothing.
                 let is_try = held >= self.learnt.for_people();
                 (window.is_ok() || class == Class::Urgent)
+                     && !self.is_kept(class, now)
                     && held < self.learnt.for_background(now)
                     && self.downloads() < self.downloads_max
                     && !(is_try && self.is_asking())
@@ -356,12 +387,20 @@ impl Budget {
         }
     }
 
+    /// Whether what is free is kept for somebody higher, who was refused and asks again in a moment.
+    fn is_kept(&self, class: Class, now: UtcTime) -> bool {
+        self.comes_back
+            .is_some_and(|(back, until)| back > class && until > now)
+    }
+
     /// Whether a person for whom nobody can give way may ask the recorder beyond the limit.
     fn may_try(&self, class: Class, now: UtcTime) -> bool {
         let allowed = match class {
             Class::Live => true,
             Class::Asked => {
-                self.held() < self.learnt.for_asked(now) && self.downloads() < self.downloads_max
+                !self.is_kept(class, now)
+                    && self.held() < self.learnt.for_asked(now)
+                    && self.downloads() < self.downloads_max
             }
             Class::Background | Class::Urgent => false,
         };

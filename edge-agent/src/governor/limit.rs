@@ -3,10 +3,10 @@
 //! No recorder tells its limit, and other programs and people take from it without a word. So:
 //!
 //! - What is unknown is felt for from below: one stream more than was ever borne, and the next only when that one runs.
-//! - A refusal beyond what was borne is the limit. A refusal at what was borne a moment ago may be a mood: it is
-//!   believed the second time.
+//! - One refusal may be a mood, since recorders also refuse for a moment, without a reason of ours: it is believed the
+//!   second time that it comes beside as many streams. What follows on a try beyond the known limit is believed at once.
 //! - A limit is not for ever: after a pause one stream more is tried. Each try that is refused doubles the pause, one
-//!   that is accepted raises the limit and makes the pause short again.
+//!   that is accepted raises the limit, and soon the next is tried: where one place became free there may be more.
 
 use std::time::Duration;
 
@@ -15,12 +15,16 @@ use crate::recorder::driver::{FailureKind, RecorderError};
 
 /// Until a limit that was just learnt is tried again.
 pub const PROBE_FIRST: Duration = Duration::from_secs(20);
+/// Until the next try after one that was accepted.
+pub const PROBE_NEXT: Duration = Duration::from_secs(5);
 /// The longest: a limit that has gone is noticed within it.
 pub const PROBE_MAX: Duration = Duration::from_secs(600);
 /// The longest while a download waits that a person asked for.
 pub const PROBE_ASKED: Duration = Duration::from_secs(15);
 /// Until a refusal that may be a mood is followed by another try.
-pub const MOOD: Duration = Duration::from_secs(2);
+pub const MOOD: Duration = Duration::from_secs(1);
+/// A refusal so long ago says nothing about one of now.
+pub const MOOD_FORGOTTEN: Duration = Duration::from_secs(60);
 /// The vendor's "took too long to answer": how an overloaded recorder refuses, and how a broken network looks.
 const RECEIVE_TIMEOUT: u32 = 10;
 
@@ -87,14 +91,18 @@ impl Learnt {
             *ceiling = Ceiling {
                 at: in_use,
                 refused_at: now,
-                pause: PROBE_FIRST,
+                pause: PROBE_NEXT,
             };
         }
     }
 
     /// A stream was refused while `others` of ours were there. True: it is not believed yet.
     pub fn refused(&mut self, others: usize, now: UtcTime) -> bool {
-        if others < self.borne && self.mood.is_none() {
+        let is_known = self.ceiling.is_some_and(|ceiling| others >= ceiling.at);
+        let is_second = self
+            .mood
+            .is_some_and(|mood| others == mood.others && now <= after(mood.until, MOOD_FORGOTTEN));
+        if !is_known && !is_second {
             let until = after(now, MOOD);
             self.mood = Some(Mood { others, until });
             return true;
@@ -102,7 +110,7 @@ impl Learnt {
         self.mood = None;
         self.borne = self.borne.min(others);
         let pause = match self.ceiling {
-            Some(known) if others >= known.at => (known.pause * 2).min(PROBE_MAX),
+            Some(known) if is_known => (known.pause * 2).clamp(PROBE_FIRST, PROBE_MAX),
             _ => PROBE_FIRST,
         };
         self.ceiling = Some(Ceiling {
@@ -160,15 +168,36 @@ mod tests {
         UtcTime::from_micros(s * 1_000_000)
     }
 
+    /// What it has learnt when it is refused there, and once more.
+    fn refused_twice(learnt: &mut Learnt, others: usize, now: UtcTime) {
+        assert!(learnt.refused(others, now.plus_ms(-2_000)));
+        assert!(!learnt.refused(others, now));
+    }
+
     #[test]
-    fn it_is_felt_for_from_below_and_refused_once_is_enough_beyond_what_was_borne() {
+    fn it_is_felt_for_from_below_and_two_refusals_are_the_limit() {
         let mut learnt = Learnt::default();
         assert_eq!((learnt.limit(), learnt.for_background(at(0))), (None, 1));
         learnt.accepted(1, at(0));
         learnt.accepted(2, at(1));
         assert_eq!(learnt.for_background(at(1)), 3);
-        assert!(!learnt.refused(2, at(2)));
-        assert_eq!((learnt.limit(), learnt.for_background(at(3))), (Some(2), 2));
+        refused_twice(&mut learnt, 2, at(4));
+        assert_eq!((learnt.limit(), learnt.for_background(at(5))), (Some(2), 2));
+    }
+
+    #[test]
+    fn a_refusal_of_long_ago_or_beside_other_streams_is_not_the_first_of_two() {
+        let mut learnt = Learnt::default();
+        (1..=5).for_each(|n| learnt.accepted(n, at(0)));
+        assert!(learnt.refused(3, at(0)));
+        assert!(learnt.refused(3, at(63)), "forgotten");
+        assert!(learnt.refused(4, at(64)), "three cannot be the limit");
+        assert!(
+            learnt.refused(2, at(66)),
+            "nothing says that three are not borne"
+        );
+        assert!(!learnt.refused(2, at(67)));
+        assert_eq!(learnt.limit(), Some(2));
     }
 
     #[test]
@@ -177,9 +206,9 @@ mod tests {
         learnt.accepted(1, at(0));
         learnt.accepted(2, at(0));
         assert!(learnt.refused(1, at(10)), "two were borne before");
-        assert_eq!((learnt.limit(), learnt.for_background(at(11))), (None, 1));
-        assert_eq!(learnt.again_at(at(11)), Some(at(12)));
-        assert_eq!(learnt.for_background(at(12)), 3);
+        assert_eq!((learnt.limit(), learnt.for_background(at(10))), (None, 1));
+        assert_eq!(learnt.again_at(at(10)), Some(at(11)));
+        assert_eq!(learnt.for_background(at(11)), 3);
         learnt.accepted(2, at(12));
         assert!(learnt.refused(1, at(20)));
         assert!(!learnt.refused(1, at(22)));
@@ -189,7 +218,7 @@ mod tests {
     #[test]
     fn it_is_tried_again_ever_more_slowly_until_it_has_gone() {
         let mut learnt = Learnt::default();
-        assert!(!learnt.refused(0, at(0)));
+        refused_twice(&mut learnt, 0, at(0));
         let (mut now, mut pauses) = (at(0), Vec::new());
         for _ in 0..8 {
             let due = learnt.probe_at().unwrap();
@@ -205,8 +234,11 @@ mod tests {
         learnt.accepted(1, now);
         assert_eq!(
             (learnt.limit(), learnt.probe_at()),
-            (Some(1), Some(now.plus_s(20)))
+            (Some(1), Some(now.plus_s(5)))
         );
+        // Another is tried soon, and refused it is a limit as before.
+        assert!(!learnt.refused(1, now.plus_s(5)));
+        assert_eq!(learnt.probe_at(), Some(now.plus_s(25)));
     }
 
     #[test]
@@ -215,7 +247,10 @@ mod tests {
             vendor_code: code,
             ..RecorderError::new(kind, "words")
         };
-        assert!(is_refusal(&error(FailureKind::Capacity, Some(28)), 0));
+        // The vendor's library, and an RTSP or HTTP server.
+        for code in [5, 24, 28, 52, 426, 800, 453, 503] {
+            assert!(is_refusal(&error(FailureKind::Capacity, Some(code)), 0));
+        }
         assert!(is_refusal(&error(FailureKind::Network, Some(10)), 1));
         assert!(!is_refusal(&error(FailureKind::Network, Some(10)), 0));
         assert!(!is_refusal(&error(FailureKind::Network, Some(7)), 3));

@@ -1,13 +1,14 @@
 //! The governor (R12): one budget per recorder, shared by live view, downloads that people asked for, and the
 //! background. Here it is connected: who wants a stream enters with a [`Way`], gets a [`Place`], and hears on the way
 //! when it is to be given back. What is decided is in [`budget`], what is learnt in [`limit`], the time of day in
-//! [`window`]; all of them are pure.
+//! [`window`], what people set in [`settings`]; all of them are pure.
 //!
 //! What is learnt lives as long as the agent: after a start it costs each recorder one refusal to learn it again. A
 //! recorder that was replaced by another is learnt anew by trying, as one that other people have left is.
 
 pub mod budget;
 pub mod limit;
+pub mod settings;
 pub mod window;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,13 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base::clock::Clock;
-use jiff::tz::TimeZone;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wire::ids::RecorderId;
 
 use self::budget::{Budget, Class, Decision, Places, Usage, UseId, Window};
+use self::settings::{Chosen, Settings};
 use self::window::DayWindow;
 use crate::model::time::UtcTime;
 use crate::recorder::driver::{FailureKind, LiveStream, RecorderError};
@@ -32,17 +33,6 @@ const LIVE_LET_GO: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_millis(300);
 /// Longest time that somebody who waits goes without a look at the clock.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// What people have set.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Downloads at once from one recorder.
-    pub downloads_max: usize,
-    /// Time of day for the background; none: always.
-    pub window: Option<DayWindow>,
-    /// The zone it is meant in.
-    pub zone: TimeZone,
-}
 
 /// How somebody who holds a place hears that he is to give it back. Clones are the same way.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +74,7 @@ pub struct Governor(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    settings: Settings,
+    settings: Mutex<Settings>,
     state: Mutex<State>,
     /// A place has become free, or something was learnt.
     changed: Notify,
@@ -122,10 +112,26 @@ impl Governor {
     pub fn new(settings: Settings, clock: Clock) -> Self {
         Self(Arc::new(Inner {
             clock,
-            settings,
+            settings: Mutex::new(settings),
             state: Mutex::default(),
             changed: Notify::new(),
         }))
+    }
+
+    /// What people have set.
+    pub fn settings(&self) -> Settings {
+        self.locked_settings().clone()
+    }
+
+    /// People have chosen anew. Downloads of the background that are no longer at their time of day give way; a
+    /// bandwidth holds for what is asked of a recorder from now on, part by part.
+    pub fn choose(&self, chosen: Chosen) {
+        self.locked_settings().chosen = chosen;
+        let recorders: Vec<RecorderId> = self.state().budgets.keys().copied().collect();
+        for recorder in recorders {
+            self.look(recorder);
+        }
+        self.0.changed.notify_one();
     }
 
     /// Waits for a place. None: there is none now and none is about to become free, or the way says to give it back.
@@ -180,7 +186,7 @@ impl Governor {
         Report {
             usage,
             refusal: refusal.filter(|_| usage.limit.is_some()),
-            window: self.0.settings.window,
+            window: self.settings().chosen.window,
         }
     }
 
@@ -279,7 +285,7 @@ impl Governor {
     }
 
     fn budget<'a>(&self, state: &'a mut State, recorder: RecorderId) -> &'a mut Budget {
-        let downloads_max = self.0.settings.downloads_max;
+        let downloads_max = self.locked_settings().downloads_max;
         state
             .budgets
             .entry(recorder)
@@ -288,11 +294,15 @@ impl Governor {
 
     fn now(&self) -> (UtcTime, Window) {
         let now = UtcTime::from(self.0.clock.now());
-        let settings = &self.0.settings;
-        let window = settings
-            .window
-            .map_or(Ok(()), |window| window.look(&settings.zone, now));
-        (now, window)
+        (now, self.locked_settings().window(now))
+    }
+
+    /// Never held while the budgets are waited for.
+    fn locked_settings(&self) -> MutexGuard<'_, Settings> {
+        self.0
+            .settings
+            .lock()
+            .expect("nothing panics while holding the settings")
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -324,6 +334,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// Bandwidth in kbit/s of the part that is asked for next; none: as much as the recorder gives.
+    pub fn limit_kbps(&self) -> Option<u32> {
+        let class = {
+            let mut state = self.governor.state();
+            let budget = self.governor.budget(&mut state, self.recorder);
+            budget.class(self.id)
+        };
+        self.governor.locked_settings().share_kbps(class?)
+    }
+
     /// The recorder gives.
     pub fn accepted(&self) {
         let (now, _) = self.governor.now();

@@ -257,7 +257,6 @@ impl Order {
         let manner = Manner {
             slice: Duration::from_secs(config.slice_s.max(1).into()),
             stall: Duration::from_secs(config.stall_s.max(1).into()),
-            limit_kbps: config.share_kbps(row.priority),
         };
         let fetch = |part, progress, cancel| self.fetch(part, progress, cancel, place);
         let note = |bytes| {
@@ -266,14 +265,15 @@ impl Order {
         download(&order, manner, fetch, note, &self.way, &self.stop).await
     }
 
-    /// Fetches a part, and tells the governor as soon as the recorder gives.
+    /// Fetches a part with its share of the bandwidth, and tells the governor as soon as the recorder gives.
     async fn fetch(
         &self,
-        part: PartRequest,
+        mut part: PartRequest,
         progress: watch::Sender<PartProgress>,
         cancel: CancellationToken,
         place: &Place,
     ) -> Result<u64, RecorderError> {
+        part.limit_kbps = place.limit_kbps();
         let mut received = progress.subscribe();
         let recorders = &self.pipeline.0.parts.recorders;
         let fetching = recorders.download(self.row.recorder, part, progress, cancel);

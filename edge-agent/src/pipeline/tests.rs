@@ -31,6 +31,8 @@ struct Script {
     acts: Mutex<VecDeque<Act>>,
     reachable: std::sync::atomic::AtomicBool,
     asked: Mutex<Vec<String>>,
+    /// Bandwidth that each download was to take.
+    limits_kbps: Mutex<Vec<Option<u32>>>,
 }
 
 impl Script {
@@ -93,6 +95,7 @@ impl Recorders for Arc<Script> {
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<u64, RecorderError>> {
         let act = self.act();
+        self.limits_kbps.lock().unwrap().push(part.limit_kbps);
         self.asked.lock().unwrap().push(match &part.source {
             Source::Name(name) => name.clone(),
             Source::Time { start, .. } => start.to_string(),
@@ -152,6 +155,7 @@ impl Site {
             acts: Mutex::new(acts.iter().cloned().collect()),
             reachable: true.into(),
             asked: Mutex::default(),
+            limits_kbps: Mutex::default(),
         });
         let volume = house.volume().clone();
         let mut parts = Parts {
@@ -394,9 +398,13 @@ async fn a_person_who_asks_goes_first_and_sees_how_far_it_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recorder_that_is_full_costs_no_attempt_and_is_asked_when_it_is_time() {
-    let site = Site::start(&[Act::Fail(FailureKind::Capacity), Act::Give(0, 5)]).await;
+    let full = Act::Fail(FailureKind::Capacity);
+    let site = Site::start(&[full.clone(), full, Act::Give(0, 5)]).await;
+    // The first may have been a mood.
+    site.eventually(|_| site.script.asked().len() == 1).await;
+    site.advance_s(3);
     let put_back =
-        |r: &Recording| r.status == RecordingStatus::Pending && site.script.asked().len() == 1;
+        |r: &Recording| r.status == RecordingStatus::Pending && site.script.asked().len() == 2;
     let waiting = site.eventually(put_back).await;
     assert_eq!((waiting.attempts, waiting.next_attempt_at), (0, None));
     let report = site.pipeline.0.parts.governor.report(site.recorder);
@@ -404,11 +412,31 @@ async fn a_recorder_that_is_full_costs_no_attempt_and_is_asked_when_it_is_time()
     assert_eq!(report.refusal.as_deref(), Some("scripted Capacity"));
     site.advance_s(19);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(site.script.asked().len(), 1, "asked too early");
+    assert_eq!(site.script.asked().len(), 2, "asked too early");
     site.advance_s(2);
     site.eventually(is(RecordingStatus::Completed)).await;
     let report = site.pipeline.0.parts.governor.report(site.recorder);
     assert_eq!((report.usage.limit, report.usage.background), (Some(1), 0));
+    site.stop().await.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_chosen_while_it_runs_holds_at_once() {
+    // The clock of the house stands at another time of day.
+    let site = Site::with(&[Act::Give(0, 5)], &[("one", TEN_SECONDS)], |parts| {
+        parts.download.window = Some("02:00-02:01".parse().unwrap());
+    })
+    .await;
+    site.eventually(is(RecordingStatus::Pending)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(site.script.asked(), [""; 0]);
+    site.pipeline.0.parts.governor.choose(Chosen {
+        limit_kbps: Some(20_000),
+        background_limit_kbps: Some(8_000),
+        ..Chosen::default()
+    });
+    site.eventually(is(RecordingStatus::Completed)).await;
+    assert_eq!(*site.script.limits_kbps.lock().unwrap(), [Some(4_000)]);
     site.stop().await.assert_sound();
 }
 

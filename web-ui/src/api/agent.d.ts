@@ -180,6 +180,47 @@ export interface components {
          * @enum {string}
          */
         DefectKind: "short" | "size_differs" | "undecodable" | "encrypted";
+        /** @description Answer to `GET` and `PUT /system/downloads`: what holds for each recorder. */
+        DownloadSettings: {
+            /** @description The zone of the appliance, where it has a name. */
+            appliance_zone?: string | null;
+            /**
+             * Format: int32
+             * @description The same for what nobody asked for; null: as `limit_kbps`.
+             */
+            background_limit_kbps?: number | null;
+            /**
+             * Format: int32
+             * @description Bandwidth of all downloads from one recorder together, in kbit/s; null: as much as it gives.
+             */
+            limit_kbps?: number | null;
+            /**
+             * @description Downloads at once from one recorder, if it gives so many; set in the configuration file. Each gets an equal share
+             *     of the bandwidth.
+             */
+            per_recorder: number;
+            /** @description Time of day in which what nobody asked for is downloaded, `22:00-06:00`; null: always. */
+            window?: string | null;
+            /** @description The zone that it is meant in; null: that of the appliance. */
+            zone?: string | null;
+        };
+        /** @description Body of `PUT /system/downloads`. It replaces all of what was chosen before, and goes before the configuration file. */
+        DownloadSettingsInput: {
+            /**
+             * Format: int32
+             * @description The same for what nobody asked for; null: as `limit_kbps`.
+             */
+            background_limit_kbps?: number | null;
+            /**
+             * Format: int32
+             * @description Bandwidth of all downloads from one recorder together, in kbit/s; null: as much as it gives.
+             */
+            limit_kbps?: number | null;
+            /** @description Time of day in which what nobody asked for is downloaded, `22:00-06:00`; null: always. */
+            window?: string | null;
+            /** @description The zone that it is meant in, `Europe/Berlin`; null: that of the appliance. */
+            zone?: string | null;
+        };
         /**
          * @description A way to talk to a recorder.
          * @enum {string}

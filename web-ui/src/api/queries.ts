@@ -7,6 +7,7 @@ import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/
 import { apiUrl, ask, demand } from "./client";
 import { ApiProblem, isLoggedOut } from "./problem";
 import type {
+  DownloadSettings,
   ListedCamera,
   ListedRecording,
   Me,
@@ -71,6 +72,11 @@ export const systemQuery = queryOptions({
   queryKey: ["system"],
   queryFn: () => demand<System>("GET", apiUrl("/system")),
   refetchInterval: 10_000,
+});
+
+export const downloadSettingsQuery = queryOptions({
+  queryKey: ["downloads"],
+  queryFn: () => demand<DownloadSettings>("GET", apiUrl("/system/downloads")),
 });
 
 export const storageQuery = queryOptions({

@@ -333,6 +333,23 @@ export interface RelayInput {
   ca_sha256?: string;
 }
 
+/** Body of `PUT /system/downloads`: how much of each recorder downloads may use, and when. */
+export interface DownloadSettingsInput {
+  /** Of all downloads from one recorder together. */
+  limit_kbps: number | null;
+  background_limit_kbps: number | null;
+  /** `22:00-06:00`, of what nobody asked for; null: always. */
+  window: string | null;
+  /** The zone it is meant in; null: that of the appliance. */
+  zone: string | null;
+}
+
+/** Answer to `GET` and `PUT /system/downloads`. */
+export interface DownloadSettings extends DownloadSettingsInput {
+  appliance_zone: string | null;
+  per_recorder: number;
+}
+
 export interface Setup {
   needed: boolean;
   appliance: string;

@@ -15,6 +15,7 @@ use crate::api::Via;
 use crate::catalog::testing::{found, range};
 use crate::governor::Way;
 use crate::governor::budget::Class;
+use crate::governor::settings::{CHOSEN, Chosen};
 
 async fn send(
     house: &House,
@@ -202,6 +203,42 @@ async fn a_recorder_says_who_uses_it() {
     assert_eq!(watched["live"], 1);
     let summary = watched["summary"].as_str().unwrap();
     assert!(summary.starts_with("1 live view."), "{summary}");
+}
+
+#[tokio::test]
+async fn bandwidth_and_time_of_day_are_set_from_the_page() {
+    let (house, login) = House::set_up().await;
+    let path = "/system/downloads";
+    let none = json!({
+        "limit_kbps": null, "background_limit_kbps": null, "window": null, "zone": null
+    });
+    for (field, bad) in [
+        ("limit_kbps", json!(99)),
+        ("background_limit_kbps", json!(20_000_000)),
+        ("window", json!("22-06")),
+        ("zone", json!("Middle/Earth")),
+    ] {
+        let mut body = none.clone();
+        body[field] = bad;
+        let refused = send(&house, &login, "PUT", path, body).await.failure();
+        assert_eq!(refused.error.details, json!({ "field": field }));
+    }
+    let wanted = json!({
+        "limit_kbps": 20_000, "background_limit_kbps": 8_000, "window": "00:00-00:01", "zone": "Europe/Berlin"
+    });
+    let set = send(&house, &login, "PUT", path, wanted.clone()).await;
+    let told = house.get(&format!("/api/v1{path}"), &login).await.json();
+    assert_eq!(set.json(), told);
+    for (field, value) in wanted.as_object().unwrap() {
+        assert_eq!(&told[field], value);
+    }
+    // It holds, and will after a start.
+    assert!(house.app.governor.window().is_err());
+    let kept: Option<Chosen> = house.app.catalog.setting(CHOSEN).await.unwrap();
+    assert_eq!(kept, Some(house.app.governor.settings().chosen));
+    let cleared = send(&house, &login, "PUT", path, none).await.json();
+    assert_eq!(cleared["limit_kbps"], json!(null));
+    assert_eq!(house.app.governor.window(), Ok(()));
 }
 
 #[tokio::test]

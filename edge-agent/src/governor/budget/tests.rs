@@ -23,9 +23,11 @@ fn full(running: u64, downloads_max: usize) -> Budget {
 /// The same at its limit.
 fn limited(running: u64) -> Budget {
     let mut budget = full(running, 9);
-    budget.ask(UseId(99), Class::Background);
-    assert_eq!(budget.decide(at(0), OPEN), [Decision::Begin(UseId(99))]);
-    assert!(!budget.refused(UseId(99), at(0)));
+    for (ms, may_be_a_mood) in [(-2_000, true), (0, false)] {
+        budget.ask(UseId(99), Class::Background);
+        assert_eq!(budget.decide(at(ms), OPEN), [Decision::Begin(UseId(99))]);
+        assert_eq!(budget.refused(UseId(99), at(ms)), may_be_a_mood);
+    }
     assert_eq!(budget.usage(at(0), OPEN).limit, Some(running as usize));
     budget
 }
@@ -137,13 +139,13 @@ fn a_viewer_shortens_the_time_that_was_given_for_less() {
 #[test]
 fn a_refused_viewer_asks_again_once_the_background_has_gone() {
     let mut budget = full(2, 9);
-    budget.ask(UseId(100), Class::Live);
-    assert_eq!(budget.decide(at(0), OPEN), [Decision::Begin(UseId(100))]);
-    assert!(
-        budget.refused(UseId(100), at(1)),
-        "two of the background run"
-    );
-    budget.ask(UseId(101), Class::Live);
+    // At once, since it may have been a mood; then two of the background run and one of them can go.
+    for (id, ms) in [(100, 0), (101, 1)] {
+        budget.ask(UseId(id), Class::Live);
+        assert_eq!(budget.decide(at(ms), OPEN), [Decision::Begin(UseId(id))]);
+        assert!(budget.refused(UseId(id), at(ms)));
+    }
+    budget.ask(UseId(102), Class::Live);
     let decisions = budget.decide(at(2), OPEN);
     assert!(
         matches!(decisions[..], [Decision::GiveWay(UseId(1), _)]),
@@ -164,9 +166,11 @@ fn a_download_that_a_person_asked_for_goes_before_the_background_but_not_before_
     watched.ask(UseId(1), Class::Live);
     watched.decide(at(0), OPEN);
     watched.accepted(UseId(1), at(0));
-    watched.ask(UseId(2), Class::Background);
-    watched.decide(at(0), OPEN);
-    assert!(!watched.refused(UseId(2), at(0)));
+    for ms in [-2_000, 0] {
+        watched.ask(UseId(2), Class::Background);
+        watched.decide(at(ms), OPEN);
+        watched.refused(UseId(2), at(ms));
+    }
     watched.ask(UseId(3), Class::Asked);
     assert_eq!(watched.decide(at(0), OPEN), [Decision::NotNow(UseId(3))]);
     assert_eq!(
@@ -194,6 +198,32 @@ fn outside_its_time_of_day_the_background_goes_and_people_stay() {
     assert_eq!(budget.places(at(0), shut).background, 0);
 }
 
+#[test]
+fn nobody_takes_the_place_of_a_viewer_who_asks_again() {
+    let mut budget = limited(1);
+    budget.ended(UseId(0));
+    budget.ask(UseId(100), Class::Live);
+    assert_eq!(budget.decide(at(0), OPEN), [Decision::Begin(UseId(100))]);
+    assert!(budget.refused(UseId(100), at(0)), "it may be a mood");
+    for (id, class) in [(101, Class::Background), (102, Class::Asked)] {
+        let places = budget.places(at(100), OPEN);
+        assert_eq!((places.asked, places.background), (0, 0));
+        assert_eq!(places.again_at, Some(at(1_000)));
+        budget.ask(UseId(id), class);
+        let decisions = budget.decide(at(100), OPEN);
+        assert_eq!(decisions, [Decision::NotNow(UseId(id))]);
+    }
+    budget.ask(UseId(103), Class::Live);
+    assert_eq!(budget.decide(at(300), OPEN), [Decision::Begin(UseId(103))]);
+    // He may also have gone.
+    let mut left = limited(1);
+    left.ended(UseId(0));
+    left.ask(UseId(100), Class::Live);
+    left.decide(at(0), OPEN);
+    left.refused(UseId(100), at(0));
+    assert_eq!(left.places(at(1_000), OPEN).background, 1);
+}
+
 /// What may happen.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -208,7 +238,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let class = prop::sample::select(vec![Class::Live, Class::Asked, Class::Background]);
+    let class = prop::sample::select(vec![Class::Live, Class::Asked, Class::Urgent, Class::Background]);
     let step = prop_oneof![
         4 => class.prop_map(Step::Ask),
         4 => (0usize..8, prop::bool::weighted(0.7)).prop_map(|(n, yes)| Step::Answer(n, yes)),
@@ -277,13 +307,24 @@ proptest! {
                 if before.held() >= limit {
                     prop_assert!(asking == 1, "one try at a time");
                 }
-                if begun.class == Class::Background {
-                    prop_assert!(window.is_ok(), "outside its time of day");
+                if begun.class < Class::Asked {
+                    prop_assert!(window.is_ok() || begun.class == Class::Urgent, "outside its time of day");
                     let due = budget.learnt.probe_at().is_some_and(|due| due <= now);
                     prop_assert!(held <= limit || due);
                     // Whoever is greater has been served.
                     prop_assert!(!budget.uses.values().any(|o| o.phase == Phase::Waiting && o.class > begun.class));
                 }
+            }
+            // Only lower work gives way, and only to people who wait or to the time of day.
+            let highest = before.uses.values().filter(|one| one.phase == Phase::Waiting).map(|one| one.class).max();
+            for decision in &decisions {
+                let Decision::GiveWay(id, _) = decision else { continue };
+                let one = before.uses[id];
+                prop_assert!(one.class < Class::Live);
+                // What goes already may be told to go sooner, also for its like.
+                let may_like = one.gives_way.is_some();
+                let is_lower = highest.is_some_and(|h| one.class < h || (may_like && one.class == h));
+                prop_assert!(is_lower || window.is_err());
             }
             // The limit of settings is kept; promoting does not exceed it either.
             prop_assert!(budget.downloads() <= downloads_max);
@@ -291,10 +332,10 @@ proptest! {
             let waiting = budget.count(|one| one.phase == Phase::Waiting);
             let leaving = budget.count(|one| one.gives_way.is_some());
             prop_assert!(waiting == 0 || leaving > 0 || asking > 0);
-            prop_assert!(!budget.uses.values().any(|o| o.phase == Phase::Waiting && o.class == Class::Background));
+            prop_assert!(!budget.uses.values().any(|o| o.phase == Phase::Waiting && o.class < Class::Asked));
             if let Some((_, viewer)) = budget.uses.iter().find(|(_, o)| o.phase == Phase::Waiting && o.class == Class::Live) {
                 let could_go = budget.victim(viewer.class).is_some();
-                let promised = budget.count(|o| o.phase == Phase::Waiting && o.class > Class::Background) <= leaving;
+                let promised = budget.count(|o| o.phase == Phase::Waiting && o.class >= Class::Asked) <= leaving;
                 prop_assert!(!could_go || promised || asking > 0 || leaving > 0);
             }
             // Outside its time of day all of the background is told to go.
@@ -305,7 +346,7 @@ proptest! {
             let places = budget.places(now, window);
             let asked = budget.count(|one| one.class == Class::Asked);
             let all = budget.count(|one| one.class < Class::Live);
-            for (class, may) in [(Class::Asked, asked < places.asked), (Class::Background, all < places.background)] {
+            for (class, may) in [(Class::Asked, asked < places.asked), (Class::Urgent, all < places.urgent), (Class::Background, all < places.background)] {
                 let (mut then, id) = (budget.clone(), UseId(u64::MAX));
                 then.ask(id, class);
                 let sent_away = then.decide(now, window).contains(&Decision::NotNow(id));

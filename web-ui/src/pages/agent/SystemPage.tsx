@@ -9,6 +9,7 @@ import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { durationText } from "../../time";
 import { bytesText } from "../../words";
 import { ClaimPanel } from "./ClaimPanel";
+import { DownloadsPanel } from "./DownloadsPanel";
 import { SdkNote } from "./SdkNote";
 
 /** The appliance itself. */
@@ -21,6 +22,7 @@ export function SystemPage() {
       <ProblemNote error={system.error ?? storage.error} onRetry={() => void system.refetch()} />
       {system.isPending && <Waiting />}
       {system.data && <ClaimPanel claim={system.data.claim} />}
+      <DownloadsPanel />
       {storage.data && (
         <Panel title="Storage">
           <ul className="divide-y divide-line">
