@@ -11,8 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, discover, downloads, events, gaps, health, live, media, openapi, places,
-    playback, recorders, recordings, reports, request, session, setup, storage, sync, system, ui,
+    App, access_log, cameras, discover, downloads, events, gaps, health, live, media, openapi,
+    places, playback, recorders, recordings, reports, request, session, setup, storage, sync,
+    system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.

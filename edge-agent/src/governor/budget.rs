@@ -379,7 +379,7 @@ impl Budget {
                 // One try beyond what is known at a time: two refusals at once would say nothing.
                 let is_try = held >= self.learnt.for_people();
                 (window.is_ok() || class == Class::Urgent)
-                     && !self.is_kept(class, now)
+                    && !self.is_kept(class, now)
                     && held < self.learnt.for_background(now)
                     && self.downloads() < self.downloads_max
                     && !(is_try && self.is_asking())

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hcnetsdk::scenario::{Fault, FaultKind, Scope};
 use hcnetsdk::state::Call;
 use jiff::{SignedDuration, Timestamp};
@@ -17,9 +19,12 @@ use wire::resource::{Camera, StreamLink, SyncJob, SyncJobState};
 
 /// Streams that each recorder gives.
 const STREAMS: [usize; 3] = [1, 2, 10];
-/// Length of a recording, and how long fetching it takes, in seconds.
+/// Length of a recording in seconds.
 const SECONDS: u32 = 10;
-const FETCH_S: u64 = 8;
+/// How long fetching one takes at each recorder, in seconds.
+const FETCH_S: [u64; 3] = [6, 8, 12];
+/// Recordings for each stream: more than can be fetched while the story lasts.
+const RECORDINGS: i64 = 20;
 /// What devices say when they have no more to give.
 const REFUSALS: [u32; 6] = [5, 24, 28, 426, 800, 10];
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -34,10 +39,9 @@ async fn people_go_before_the_background() -> Result<()> {
     hcnetsdk::recorded(&model.media, model.start, None, &mut bytes)?;
 
     let mut nvr = StandIn::new(&dir.path().join("sdk"))?;
-    for (port, streams) in (8000..).zip(STREAMS) {
+    for ((port, streams), fetch_s) in (8000..).zip(STREAMS).zip(FETCH_S) {
         let mut channel = channel.clone();
-        // More than can be fetched while the story lasts.
-        channel.recordings = (0..20 * streams as i64)
+        channel.recordings = (0..RECORDINGS * streams as i64)
             .map(|n| {
                 let mut recording = model.clone();
                 recording.name = format!("ch33_{n:011}");
@@ -47,12 +51,12 @@ async fn people_go_before_the_background() -> Result<()> {
             .collect();
         let device = nvr.add_recorder("127.0.0.1", port, vec![channel]);
         device.max_streams = Some(streams);
-        device.throttle_bytes_per_s = Some(bytes.len() as u64 / FETCH_S);
+        device.throttle_bytes_per_s = Some(bytes.len() as u64 / fetch_s);
         // Refusals for no reason, never two in a row: of downloads, and of the first live view.
         let mut nth = 0;
         device.faults = (0..4 * streams)
             .map(|_| {
-                nth += 3 + seed.below(5);
+                nth += 4 + seed.below(4);
                 let error = REFUSALS[seed.below(REFUSALS.len() as u64) as usize];
                 let fault = Fault::once(FaultKind::Error, Scope::Download);
                 Fault {
@@ -74,8 +78,7 @@ async fn people_go_before_the_background() -> Result<()> {
     let mut box_ = Appliance::new(&dir.path().join("box"), nvr.folder())?;
     box_.set("download", "per_recorder", 10);
     box_.set("download", "total", 200);
-    // As long as a loaded machine needs for the first picture.
-    box_.set("live", "idle_s", 20);
+    box_.set("live", "idle_s", 5);
     box_.set("live", "start_s", 60);
     box_.start().await?;
     box_.first_run().await?;
@@ -99,38 +102,40 @@ async fn people_go_before_the_background() -> Result<()> {
         }
     };
 
-    // The background runs, everywhere as much as there is. Then everybody wants to see something, and again later.
-    for (watched, downloads) in [(1, 3), (2, 6)] {
-        begun("download_start", 8000, downloads).await?;
-        let cameras = box_.cameras().await?;
-        ensure!(cameras.len() == STREAMS.len(), "{cameras:?}");
-        let views = cameras.iter().map(|camera| watch(&box_, camera));
-        for view in futures_util::future::join_all(views).await {
-            view?;
-        }
-        for (port, _) in (8000..).zip(STREAMS) {
-            begun("live_stop", port, watched).await?;
-        }
-        if watched == 1 {
-            // A person wants the newest, which the background would fetch last.
-            let newest = |n: i64| model.start + SignedDuration::from_secs(n * i64::from(SECONDS));
-            for camera in &cameras {
-                let streams = streams_of(&box_, camera).await?;
-                let (from, to) = (newest(20 * streams - 1), newest(20 * streams));
-                let wanted = json!({ "camera": camera.id, "from": from, "to": to });
-                let job: SyncJob = box_.client.post("/api/v1/sync", &wanted).await?;
-                let path = format!("/api/v1/sync/{}", job.id);
-                eventually_within("the wish is fulfilled", PATIENCE, || async {
-                    match box_.client.get::<SyncJob>(&path).await {
-                        Ok(job) if job.state == SyncJobState::Done && job.completed == 1 => Ok(()),
-                        other => Err(format!("{other:?}")),
-                    }
-                })
-                .await?;
-            }
-        }
+    // The background runs, everywhere as much as there is. Then everybody wants to see something, and the newest, which
+    // the background would fetch last.
+    begun("download_start", 8000, 2).await?;
+    let cameras = box_.cameras().await?;
+    ensure!(cameras.len() == STREAMS.len(), "{cameras:?}");
+    let views = cameras.iter().map(|camera| watch(&box_, camera));
+    for view in futures_util::future::join_all(views).await {
+        view?;
     }
-    begun("download_start", 8000, 9).await?;
+    let newest = |n: i64| model.start + SignedDuration::from_secs(n * i64::from(SECONDS));
+    let wishes = cameras.iter().map(async |camera| {
+        let streams = streams_of(&box_, camera).await?;
+        let (from, to) = (
+            newest(RECORDINGS * streams - 1),
+            newest(RECORDINGS * streams),
+        );
+        let wanted = json!({ "camera_id": camera.id, "from_utc": from, "to_utc": to });
+        let job: SyncJob = box_.client.post("/api/v1/sync", &wanted).await?;
+        let path = format!("/api/v1/sync/{}", job.id);
+        eventually_within("the wish is fulfilled", PATIENCE, || async {
+            match box_.client.get::<SyncJob>(&path).await {
+                Ok(job) if job.state == SyncJobState::Done && job.completed == 1 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+    });
+    for wish in futures_util::future::join_all(wishes).await {
+        wish?;
+    }
+    for (port, _) in (8000..).zip(STREAMS) {
+        begun("live_stop", port, 1).await?;
+    }
+    begun("download_start", 8000, 5).await?;
     for recorder in box_.recorders().await? {
         let path = format!("/api/v1/recorders/{}/places", recorder.id);
         let places: Value = box_.client.get(&path).await?;
@@ -139,36 +144,44 @@ async fn people_go_before_the_background() -> Result<()> {
     let calls = nvr.calls()?;
     box_.stop()?;
 
+    let (mut had, mut possible) = (0.0, 0.0);
     for (port, streams) in (8000..).zip(STREAMS) {
         let it = Figures::of(&calls, &format!("127.0.0.1:{port}"), streams)?;
         println!(
-            "{streams:2} streams: background and downloads asked for had {:.1} % of what people's views left, over \
-             {:.0} s; {} downloads, {} live views, {} refusals at the limit, {} for no reason; people refused: 0",
-            it.share * 100.0,
+            "{streams:2} streams: all of them were used after {:.1} s; then downloads had {:.1} % of what views left, for \
+             {:.0} s; {} downloads, {} live view and 1 wish fulfilled, {} refusals at the limit, {} for no reason",
+            it.learnt_s,
+            it.share() * 100.0,
             it.seconds,
             it.downloads,
             it.views,
             it.refused,
             it.faults
         );
-        ensure!(
-            it.share >= 0.9,
-            "the background had too little of recorder {port}"
-        );
-        ensure!(it.views == 2 && it.faults > 1, "{calls:?}");
+        // In so short a story a single refusal for no reason is several per cent of one stream; the simulation holds
+        // each recorder to nine tenths, over hours.
+        ensure!(it.share() >= 0.8, "too little was fetched from {port}");
+        (had, possible) = (had + it.had_s, possible + it.possible_s);
+        // One view was given; its first refusal, and those of downloads, were told to nobody.
+        ensure!(it.views == 1 && it.faults > 1, "{calls:?}");
     }
+    println!("all: {:.1} %", had / possible * 100.0);
+    ensure!(had / possible >= 0.9, "{had} of {possible}");
     box_.check()?;
     box_.log_is_clean(&["A download failed", "A recorder gives no more streams"])
 }
 
-/// A person watches: it must play.
+/// A person watches: it must play. Asks every other moment, as players do: who does not ask any more has gone.
 async fn watch(box_: &Appliance, camera: &Camera) -> Result<()> {
     let path = format!("/api/v1/cameras/{}/stream/hls", camera.id);
-    let link: StreamLink = box_
-        .client
-        .get(&path)
-        .await
-        .context("a person was refused")?;
+    let mut asked = FuturesUnordered::new();
+    let link = loop {
+        asked.push(box_.client.get::<StreamLink>(&path));
+        tokio::select! {
+            Some(answer) = asked.next() => break answer.context("a person was refused")?,
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+    };
     let playlist = String::from_utf8(box_.client.bytes(&link.url).await?)?;
     ensure!(playlist.contains(".m4s"), "{playlist}");
     Ok(())
@@ -185,8 +198,11 @@ async fn streams_of(box_: &Appliance, camera: &Camera) -> Result<i64> {
 /// How a recorder was used, by its own journal.
 #[derive(Debug)]
 struct Figures {
-    /// Seconds of downloads over the seconds that they could have had.
-    share: f64,
+    /// Seconds from the first download until all streams were in use for the first time: until then it is felt for.
+    learnt_s: f64,
+    /// From then to the last download that began: seconds of downloads, and the seconds that they could have had.
+    had_s: f64,
+    possible_s: f64,
     seconds: f64,
     downloads: usize,
     views: usize,
@@ -195,33 +211,48 @@ struct Figures {
 }
 
 impl Figures {
-    /// From the first download to the last that began: until then the background had something to fetch.
+    fn share(&self) -> f64 {
+        self.had_s / self.possible_s
+    }
+
     fn of(calls: &[Call], device: &str, streams: usize) -> Result<Self> {
         let calls: Vec<&Call> = calls.iter().filter(|call| call.device == device).collect();
         let starts = || calls.iter().filter(|call| call.call == "download_start");
-        let from = starts().next().context("nothing was downloaded")?.at;
+        let first = starts().next().context("nothing was downloaded")?.at;
         let to = starts().next_back().context("nothing was downloaded")?.at;
         let seconds = |from: Timestamp, to: Timestamp| to.duration_since(from).as_secs_f64();
         let (mut had, mut watched) = (0.0, 0.0);
+        // When all streams were in use.
+        let mut learnt: Option<Timestamp> = None;
         let mut open: HashMap<(u32, Option<String>), Timestamp> = HashMap::new();
         for call in &calls {
             let key = (call.channel.unwrap_or(0), call.path.clone());
+            let since = |began: Timestamp| match learnt {
+                Some(from) => seconds(began.clamp(from, to), call.at.clamp(from, to)),
+                None => 0.0,
+            };
             match call.call.as_str() {
-                "download_start" | "live_start" => drop(open.insert(key, call.at)),
+                "download_start" | "live_start" => {
+                    open.insert(key, call.at);
+                    if open.len() == streams {
+                        learnt.get_or_insert(call.at);
+                    }
+                }
                 "download_stop" | "live_stop" => {
                     if let Some(began) = open.remove(&key) {
-                        let lasted = seconds(began.min(to), call.at.min(to));
                         match call.call.as_str() {
-                            "live_stop" => watched += lasted,
-                            _ => had += lasted,
+                            "live_stop" => watched += since(began),
+                            _ => had += since(began),
                         }
                     }
                 }
                 _ => {}
             }
         }
+        let from = learnt.context("it was never used as much as it gives")?;
+        ensure!(from < to, "all streams were in use too late to tell");
         for ((_, path), began) in open {
-            let lasted = seconds(began.min(to), to);
+            let lasted = seconds(began.clamp(from, to), to);
             match path {
                 Some(_) => had += lasted,
                 None => watched += lasted,
@@ -229,7 +260,9 @@ impl Figures {
         }
         let count = |name: &str| calls.iter().filter(|call| call.call == name).count();
         Ok(Self {
-            share: had / (streams as f64 * seconds(from, to) - watched),
+            learnt_s: seconds(first, from),
+            had_s: had,
+            possible_s: streams as f64 * seconds(from, to) - watched,
             seconds: seconds(from, to),
             downloads: count("download_start"),
             views: count("live_start"),

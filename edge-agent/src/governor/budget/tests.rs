@@ -238,7 +238,12 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let class = prop::sample::select(vec![Class::Live, Class::Asked, Class::Urgent, Class::Background]);
+    let class = prop::sample::select(vec![
+        Class::Live,
+        Class::Asked,
+        Class::Urgent,
+        Class::Background,
+    ]);
     let step = prop_oneof![
         4 => class.prop_map(Step::Ask),
         4 => (0usize..8, prop::bool::weighted(0.7)).prop_map(|(n, yes)| Step::Answer(n, yes)),
