@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chaos::{self, Chance};
 use crate::scenario::{Fault, FaultKind, Scope};
 use crate::state::Call;
 use crate::world::{DeviceRef, world};
@@ -27,32 +28,56 @@ pub struct Armed {
     device: DeviceRef,
     id: String,
     fault: Fault,
+    /// What the transfer has to give.
+    total_bytes: u64,
 }
 
-/// The faults that this call can meet, each of which counts it.
+/// The faults that this call can meet, and what it opens, each of which counts it. `name` is that of the recording, of
+/// a stretch of time that of the recording in which it begins.
 pub fn arm(
     device: &DeviceRef,
     scope: Scope,
     channel: Option<u32>,
     name: Option<&str>,
 ) -> Vec<Armed> {
-    let matching: Vec<(String, &Fault)> = device
+    let mut matching: Vec<(String, Fault)> = device
         .faults
         .iter()
         .enumerate()
         .filter(|(_, fault)| {
-            fault.on == scope
+            fault.on.opened_by() == scope
                 && (fault.channel.is_none() || fault.channel == channel)
                 && (fault.name.is_none() || fault.name.as_deref() == name)
         })
-        .map(|(n, fault)| (fault.id.clone().unwrap_or_else(|| n.to_string()), fault))
+        .map(|(n, fault)| {
+            (
+                fault.id.clone().unwrap_or_else(|| n.to_string()),
+                fault.clone(),
+            )
+        })
         .collect();
-    if matching.is_empty() {
+    let chaos = device.chaos.as_ref();
+    if let (Some(chaos), Some(name)) = (chaos, name) {
+        let by_chance = chaos::faults(chaos, name).into_iter();
+        matching.extend(
+            by_chance
+                .filter(|fault| fault.on.opened_by() == scope)
+                .map(|fault| (fault.id.clone().unwrap_or_default(), fault)),
+        );
+    }
+    let chaotic = chaos.filter(|chaos| chaos.calls_permille > 0 && chaos::is_of_call(scope));
+    if matching.is_empty() && chaotic.is_none() {
         return Vec::new();
     }
     world()
         .state()
         .update(&counters_key(device), |counters: &mut Counters| {
+            if let Some(chaos) = chaotic {
+                let calls = counters.0.entry(format!("calls-{scope:?}")).or_default();
+                calls.seen += 1;
+                let fault = chaos::fault_of_call(chaos, scope, calls.seen);
+                matching.extend(fault.map(|fault| (fault.id.clone().unwrap_or_default(), fault)));
+            }
             matching
                 .into_iter()
                 .filter(|(id, fault)| {
@@ -64,7 +89,8 @@ pub fn arm(
                 .map(|(id, fault)| Armed {
                     device: device.clone(),
                     id,
-                    fault: fault.clone(),
+                    fault,
+                    total_bytes: 0,
                 })
                 .collect()
         })
@@ -85,9 +111,45 @@ impl Armed {
         self.fault.error
     }
 
+    /// Where it belongs.
+    pub fn on(&self) -> Scope {
+        self.fault.on
+    }
+
+    /// How many it is about.
+    pub fn bytes(&self) -> u64 {
+        self.fault.bytes
+    }
+
+    /// How long the recorder is away.
+    pub fn down(&self) -> Duration {
+        Duration::from_millis(self.fault.down_ms)
+    }
+
+    /// The transfer has so much to give.
+    pub fn of(mut self, total_bytes: u64) -> Self {
+        self.total_bytes = total_bytes;
+        self
+    }
+
     /// After how many bytes, header included.
     pub fn at_bytes(&self) -> u64 {
-        self.fault.at_bytes
+        match self.fault.at_permille {
+            Some(permille) => self.total_bytes / 1_000 * u64::from(permille),
+            None => self.fault.at_bytes,
+        }
+    }
+
+    /// Whether it hits bytes rather than the call that opens.
+    pub fn is_in_transfer(&self) -> bool {
+        match self.fault.on {
+            Scope::Transfer => true,
+            Scope::Download | Scope::Live => !matches!(
+                (self.fault.kind, self.fault.at_bytes),
+                (FaultKind::Sigsegv | FaultKind::Sigabrt, 0)
+            ),
+            _ => false,
+        }
     }
 
     /// Whether it happens now; counted on disk before it does, and only as often as it may.
@@ -113,17 +175,67 @@ impl Armed {
     }
 }
 
-/// Meets the faults that hit a call as such: it crashes, hangs, or fails with a code.
-pub fn meet(armed: &[Armed]) -> Result<(), u32> {
-    for fault in armed {
+/// Notes a fault that is there rather than happens, the first time that it shows.
+pub fn note_once(device: &DeviceRef, fault: &Fault) {
+    let armed = Armed {
+        device: device.clone(),
+        id: fault
+            .id
+            .clone()
+            .unwrap_or_else(|| format!("{:?}-{:?}", fault.kind, fault.name)),
+        fault: Fault {
+            times: 1,
+            ..fault.clone()
+        },
+        total_bytes: 0,
+    };
+    armed.fire();
+}
+
+/// Meets the faults that hit a call as such: it crashes, hangs, leaks, or fails with a code.
+pub fn meet(armed: &[Armed], on: Scope) -> Result<(), u32> {
+    for fault in armed.iter().filter(|fault| fault.on() == on) {
         match fault.kind() {
-            FaultKind::Sigsegv if fault.at_bytes() == 0 && fault.fire() => crash(),
+            FaultKind::Sigsegv if !fault.is_in_transfer() && fault.fire() => crash(),
+            FaultKind::Sigabrt if !fault.is_in_transfer() && fault.fire() => std::process::abort(),
             FaultKind::Hang if fault.fire() => hang(),
-            FaultKind::Error if fault.fire() => return Err(fault.error()),
+            FaultKind::Leak if fault.fire() => leak(fault.bytes()),
+            FaultKind::Frames if fault.fire() => babble(fault.bytes()),
+            FaultKind::Error if fault.fire() => {
+                std::thread::sleep(fault.down()); // what the device took for its refusal
+                return Err(fault.error());
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+/// As the vendor's heap grows: taken, written to, and never given back.
+fn leak(bytes: u64) {
+    std::mem::forget(vec![0x5A_u8; bytes as usize]);
+}
+
+/// Descriptors that are looked at for sockets.
+const DESCRIPTORS: i32 = 64;
+
+/// Writes what nobody asked for into every connected socket; what does not fit is left out.
+fn babble(bytes: u64) {
+    let mut chance = Chance::of(bytes, "frames");
+    let noise: Vec<u8> = std::iter::repeat_with(|| chance.next_u64() as u8)
+        .take(bytes as usize)
+        .collect();
+    for descriptor in 0..DESCRIPTORS {
+        // SAFETY: the buffer is as long as it is said to be; no socket: the call fails, and nothing is written.
+        unsafe {
+            libc::send(
+                descriptor,
+                noise.as_ptr().cast(),
+                noise.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+    }
 }
 
 /// A real segmentation fault: a write to a page that may not be written.

@@ -12,6 +12,7 @@
 )]
 
 mod callback;
+pub mod chaos;
 pub mod clock;
 pub mod codes;
 mod config;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::callback::DataCallback;
+use crate::chaos::Chance;
 use crate::codes::{data, error};
-use crate::faults::{Armed, crash};
+use crate::faults::{self, Armed, crash};
 use crate::feed::{Feed, Stretch};
 use crate::part_file::PartFile;
 use crate::scenario::{FaultKind, Scope};
@@ -64,6 +65,8 @@ pub struct Play {
     faults: Vec<Armed>,
     is_download: bool,
     bytes: AtomicU64,
+    /// Up to this byte comes garbage.
+    garbage: AtomicU64,
     outcome: AtomicI32,
     error: AtomicI32,
     shown: Mutex<Option<Timestamp>>,
@@ -97,20 +100,26 @@ impl Play {
         wanted: &Wanted,
         call: Call,
         faults: Vec<Armed>,
-        sink: impl FnOnce() -> Result<Sink, u32>,
+        sink: impl FnOnce(&[Armed]) -> Result<Sink, u32>,
     ) -> Result<Self, u32> {
         let feed = feed(&device, wanted)?;
-        let sink = sink()?;
+        let total_bytes = feed.bytes();
+        let faults: Vec<Armed> = faults
+            .into_iter()
+            .map(|fault| fault.of(total_bytes))
+            .collect();
+        let sink = sink(&faults)?;
         Ok(Self {
             session,
             call,
-            total_bytes: feed.bytes(),
+            total_bytes,
             handle: OnceLock::new(),
             is_download: matches!(sink, Sink::File(_)),
             ready: Mutex::new(Some((feed, sink))),
             callback: Mutex::new(None),
             faults,
             bytes: AtomicU64::new(0),
+            garbage: AtomicU64::new(0),
             outcome: AtomicI32::new(RUNNING),
             error: AtomicI32::new(0),
             shown: Mutex::new(None),
@@ -154,6 +163,11 @@ impl Play {
         let play = self.clone();
         *lock(&self.thread) = Some(std::thread::spawn(move || play.run(feed, sink)));
         Ok(())
+    }
+
+    /// Meets the faults of a call about this transfer.
+    pub fn meet(&self, on: Scope) -> Result<(), u32> {
+        faults::meet(&self.faults, on)
     }
 
     fn runs(&self) -> bool {
@@ -262,6 +276,10 @@ impl Play {
                 return;
             }
             if !more {
+                let stuck = |fault: &&Armed| fault.kind() == FaultKind::Stuck99;
+                if self.faults.iter().find(stuck).is_some_and(Armed::fire) {
+                    return; // the end mark never comes
+                }
                 if matches!(sink, Sink::Callback) && sdk().settings.tell_playback_end {
                     self.give(data::ALL_FILE_END, &[]);
                 }
@@ -288,7 +306,7 @@ impl Play {
         let mut due: Vec<&Armed> = self
             .faults
             .iter()
-            .filter(|fault| fires_in_transfer(fault.kind()))
+            .filter(|fault| fault.is_in_transfer() && fires_in_transfer(fault.kind()))
             .filter(reaches)
             .collect();
         due.sort_by_key(|fault| fault.at_bytes());
@@ -300,6 +318,11 @@ impl Play {
             }
             handed = until;
             if fault.fire() {
+                if fault.kind() == FaultKind::Garbage {
+                    self.garbage
+                        .store(fault.at_bytes() + fault.bytes(), Ordering::Release);
+                    continue;
+                }
                 self.break_down(fault);
                 return true;
             }
@@ -311,6 +334,15 @@ impl Play {
         if bytes.is_empty() {
             return false;
         }
+        let at = self.bytes.load(Ordering::Acquire);
+        let spoilt = self.garbage.load(Ordering::Acquire).saturating_sub(at);
+        let spoilt = (spoilt as usize).min(bytes.len());
+        let mut chance = Chance::of(at, "garbage");
+        let garbage: Vec<u8> = std::iter::repeat_with(|| chance.next_u64() as u8)
+            .take(spoilt)
+            .chain(bytes[spoilt..].iter().copied())
+            .collect();
+        let bytes = &garbage[..];
         match sink {
             Sink::File(file) => {
                 if let Err(problem) = file.put(bytes) {
@@ -328,6 +360,12 @@ impl Play {
     fn break_down(&self, fault: &Armed) {
         match fault.kind() {
             FaultKind::Sigsegv => crash(),
+            FaultKind::Sigabrt => std::process::abort(),
+            FaultKind::Write77 => self.end(UNWRITABLE, error::WRITEFILE_FAILED),
+            FaultKind::Reboot => {
+                self.session.reboot(fault.down());
+                self.end(FAILED, error::SOCKETCLOSE_ERROR);
+            }
             FaultKind::Fail200 => self.end(FAILED, fault.error()),
             FaultKind::ShortFile => self.end(DONE, error::NOERROR),
             _ => {} // a stall: the thread ends and nobody is told
@@ -387,8 +425,23 @@ pub fn check_streams(device: &DeviceRef, key: &str, call: &Call) -> Result<(), u
 fn fires_in_transfer(kind: FaultKind) -> bool {
     matches!(
         kind,
-        FaultKind::Sigsegv | FaultKind::Stall | FaultKind::Fail200 | FaultKind::ShortFile
+        FaultKind::Sigsegv
+            | FaultKind::Sigabrt
+            | FaultKind::Stall
+            | FaultKind::Fail200
+            | FaultKind::ShortFile
+            | FaultKind::Garbage
+            | FaultKind::Write77
+            | FaultKind::Reboot
     )
+}
+
+/// Where a fault splits the file.
+pub fn split(faults: &[Armed]) -> Option<u64> {
+    let fault = faults
+        .iter()
+        .find(|fault| fault.kind() == FaultKind::Split)?;
+    fault.fire().then(|| fault.at_bytes())
 }
 
 fn feed(device: &DeviceRef, wanted: &Wanted) -> Result<Feed, u32> {

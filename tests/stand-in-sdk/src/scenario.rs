@@ -18,6 +18,12 @@ pub struct Scenario {
     pub sigpipe_handler: bool,
     /// How long a login to an address that nobody answers takes; never longer than the connect timeout.
     pub unreachable_after_ms: u64,
+    /// Threads that Init starts and that do nothing; the vendor's starts 130.
+    pub idle_threads: u32,
+    /// How long Cleanup takes.
+    pub cleanup_ms: u64,
+    /// Whether functions that answer TRUE or FALSE fail with -1, as some of the vendor's do.
+    pub minus_one: bool,
     /// The recorders.
     pub devices: Vec<Device>,
 }
@@ -28,6 +34,9 @@ impl Default for Scenario {
             strict_sizes: true,
             sigpipe_handler: true,
             unreachable_after_ms: 200,
+            idle_threads: 0,
+            cleanup_ms: 0,
+            minus_one: false,
             devices: Vec::new(),
         }
     }
@@ -96,12 +105,18 @@ pub struct Device {
     pub max_streams: Option<usize>,
     /// What one stream too many is refused with: 5, 24, 28, 52, 426 or 800 are what devices say.
     pub full_error: u32,
+    /// Size at which every saved file is split, whatever local setting 17 says; absent: as the setting says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_bytes: Option<u64>,
     /// Its disks.
     pub disks: Vec<Disk>,
     /// Its channels.
     pub channels: Vec<Channel>,
     /// How it misbehaves.
     pub faults: Vec<Fault>,
+    /// How it misbehaves by chance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chaos: Option<Chaos>,
     /// What a library that was taken over tries when it starts and when somebody logs in here; how each attempt ended
     /// is in `state/hostile.jsonl`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,10 +170,40 @@ impl Default for Device {
             max_downloads: None,
             max_streams: None,
             full_error: crate::codes::error::OVER_MAXLINK,
+            split_bytes: None,
             disks: vec![Disk::default()],
             channels: Vec::new(),
             faults: Vec::new(),
             hostile: None,
+            chaos: None,
+        }
+    }
+}
+
+/// Misbehaviour by chance: the same seed gives the same faults at the same places.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Chaos {
+    /// What decides.
+    pub seed: u64,
+    /// Each recording meets between none and so many faults, one per download of it.
+    pub faults_max: u32,
+    /// Which kinds; none: all that a download can meet, but for `write_77`, which is not the recorder's.
+    pub kinds: Vec<FaultKind>,
+    /// So many in a thousand calls go wrong that are no download's: logging in and out, searching, configuration.
+    pub calls_permille: u32,
+    /// How long a reboot takes at most.
+    pub down_ms_max: u64,
+}
+
+impl Default for Chaos {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            faults_max: 1,
+            kinds: Vec::new(),
+            calls_permille: 0,
+            down_ms_max: 2_000,
         }
     }
 }
@@ -276,6 +321,15 @@ pub struct Fault {
     /// Bytes of the file or stream, header included, before it happens.
     #[serde(default)]
     pub at_bytes: u64,
+    /// The same as a share of what the transfer has to give, in thousandths; goes before `at_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_permille: Option<u32>,
+    /// How many: of garbage, of leaked memory, by which a stated size is wrong.
+    #[serde(default)]
+    pub bytes: u64,
+    /// How long it takes before it happens (`error`), or how long the recorder is away (`reboot`).
+    #[serde(default)]
+    pub down_ms: u64,
     /// How often it happens, counted over restarts; 0: always.
     #[serde(default = "once")]
     pub times: u64,
@@ -297,6 +351,9 @@ impl Fault {
             name: None,
             channel: None,
             at_bytes: 0,
+            at_permille: None,
+            bytes: 0,
+            down_ms: 0,
             times: once(),
             error: no_answer(),
             id: None,
@@ -319,6 +376,26 @@ fn no_answer() -> u32 {
 pub enum FaultKind {
     /// The process dies of a segmentation fault.
     Sigsegv,
+    /// The process gives up by itself.
+    Sigabrt,
+    /// Memory is taken and never given back.
+    Leak,
+    /// Bytes that are no frame go out through every socket of the process, as a wild write does it.
+    Frames,
+    /// All bytes come, and the end never does: the position stays at 99.
+    #[serde(rename = "stuck_99")]
+    Stuck99,
+    /// So many bytes are not what the recorder has.
+    Garbage,
+    /// The file is split there, whatever local setting 17 says.
+    Split,
+    /// The file cannot be written: position -1, error 77.
+    #[serde(rename = "write_77")]
+    Write77,
+    /// The recorder goes away for a while: what runs breaks with 73, what is asked fails with 7.
+    Reboot,
+    /// A search states another size.
+    WrongSize,
     /// Nothing more comes, and nobody says so.
     Stall,
     /// A download ends with position 200 and the chosen error.
@@ -348,10 +425,35 @@ pub enum Scope {
     Login,
     /// Searching.
     Find,
-    /// Downloading by name or time, and playback.
+    /// The answers of a search.
+    Next,
+    /// Asking for the configuration, the clock among it.
+    Config,
+    /// Logging out.
+    Logout,
+    /// Downloading by name or time, and playback: the call that opens, and with bytes the transfer.
     Download,
+    /// The bytes of a download.
+    Transfer,
+    /// The start command of a download.
+    Start,
+    /// Asking for the position of a download.
+    Position,
+    /// Ending a download.
+    Stop,
     /// Live streams.
     Live,
+}
+
+impl Scope {
+    /// The call at which a fault is armed: what a download or a search meets later belongs to its opening.
+    pub fn opened_by(self) -> Self {
+        match self {
+            Self::Transfer | Self::Start | Self::Position | Self::Stop => Self::Download,
+            Self::Next => Self::Find,
+            other => other,
+        }
+    }
 }
 
 impl Scenario {

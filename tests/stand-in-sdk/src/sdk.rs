@@ -13,6 +13,7 @@ use crate::live::Preview;
 use crate::play::Play;
 use crate::search::Search;
 use crate::session::Session;
+use crate::world::world;
 
 /// Everything that is open or set.
 pub struct Sdk {
@@ -142,7 +143,8 @@ pub fn call<T>(failure: T, body: impl FnOnce() -> Result<T, u32>) -> T {
 
 /// As [`call`], for functions that answer TRUE or FALSE.
 pub fn call_bool(body: impl FnOnce() -> Result<(), u32>) -> i32 {
-    call(0, || body().map(|()| 1))
+    let failure = if world().scenario().minus_one { -1 } else { 0 };
+    call(failure, || body().map(|()| 1))
 }
 
 /// The session of `user_id`.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::chaos;
 use crate::clock::RecorderClock;
 use crate::codes::{error, find};
-use crate::faults::Armed;
+use crate::faults::{self, Armed};
 use crate::feed::Steps;
 use crate::reel::{Reel, TICKS_PER_S};
-use crate::scenario::{FaultKind, Recording};
+use crate::scenario::{FaultKind, Recording, Scope};
 use crate::world::{DeviceRef, world};
 
 /// A moment as the caller gave it.
@@ -81,35 +82,46 @@ pub struct Search {
     told: bool,
     pending: u32,
     fault: Option<Armed>,
+    /// What the call for the next answer meets.
+    faults: Vec<Armed>,
 }
 
 impl Search {
     /// Looks once; what is recorded later is not found.
     pub fn new(device: &DeviceRef, query: &Query, faults: Vec<Armed>) -> Result<Self, u32> {
         let found = look(device, query)?;
-        let fault = faults.into_iter().find(|fault| {
-            matches!(
-                fault.kind(),
-                FaultKind::Exception | FaultKind::Endless | FaultKind::Repeat
-            )
-        });
+        let fault = faults
+            .iter()
+            .find(|fault| {
+                matches!(
+                    fault.kind(),
+                    FaultKind::Exception | FaultKind::Endless | FaultKind::Repeat
+                )
+            })
+            .cloned();
         Ok(Self {
             found: found.into_iter(),
             told: false,
             pending: device.find_pending,
             fault,
+            faults,
         })
     }
 
     /// The next answer.
-    pub fn next_answer(&mut self) -> Answer {
+    pub fn next_answer(&mut self) -> Result<Answer, u32> {
+        faults::meet(&self.faults, Scope::Next)?;
+        Ok(self.answer())
+    }
+
+    fn answer(&mut self) -> Answer {
         if let Some(fault) = self.fault.take_if(|fault| self.told || fault.fire()) {
             self.told = true;
             if fault.kind() == FaultKind::Repeat {
                 let all: Vec<Found> = self.found.by_ref().collect();
                 let again: Vec<Found> = all.iter().cloned().cycle().take(TOLD_AGAIN).collect();
                 self.found = again.into_iter();
-                return self.next_answer();
+                return self.answer();
             }
             let state = match fault.kind() {
                 FaultKind::Endless => find::ISFINDING,
@@ -172,12 +184,34 @@ fn found(device: &DeviceRef, clock: &RecorderClock, index: u32, held: &Held) -> 
         stated_bytes: held
             .whole()
             .bytes()
-            .saturating_add_signed(device.stated_size_delta),
+            .saturating_add_signed(device.stated_size_delta + wrong_by(device, held)),
         locked: held.recording.locked,
         file_type: held.recording.file_type,
         stream: held.recording.stream,
         index,
     }
+}
+
+/// By how much the size of a recording is told wrong. It is told alike however often it is asked for.
+fn wrong_by(device: &DeviceRef, held: &Held) -> i64 {
+    let name = held.recording.name.as_str();
+    let explicit = device
+        .faults
+        .iter()
+        .filter(|fault| fault.name.as_deref() == Some(name));
+    let by_chance = device
+        .chaos
+        .as_ref()
+        .map(|chaos| chaos::faults(chaos, name));
+    explicit
+        .cloned()
+        .chain(by_chance.into_iter().flatten())
+        .filter(|fault| fault.kind == FaultKind::WrongSize)
+        .map(|fault| {
+            faults::note_once(device, &fault);
+            fault.bytes as i64
+        })
+        .sum()
 }
 
 impl Query {

@@ -1,7 +1,9 @@
 //! Logins: who is connected to which recorder, and what the recorder tells at the door.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,21 @@ struct Door {
     locked_until: Option<Timestamp>,
 }
 
+/// Until when recorders are away.
+fn reboots() -> MutexGuard<'static, HashMap<String, Instant>> {
+    static REBOOTS: OnceLock<Mutex<HashMap<String, Instant>>> = OnceLock::new();
+    REBOOTS
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_rebooting(key: &str) -> bool {
+    reboots()
+        .get(key)
+        .is_some_and(|until| Instant::now() < *until)
+}
+
 impl Session {
     /// A session whose asynchronous login has not ended yet.
     pub fn new(who: &Credentials, pending: bool) -> Self {
@@ -83,8 +100,13 @@ impl Session {
     pub fn device(&self) -> Result<DeviceRef, u32> {
         world()
             .device(&self.address, self.port)
-            .filter(|device| device.reachable)
+            .filter(|device| device.reachable && !is_rebooting(&self.key()))
             .ok_or(error::NETWORK_FAIL_CONNECT)
+    }
+
+    /// The recorder goes away for a while. Only this process notices: no other one has a session with it.
+    pub fn reboot(&self, down: Duration) {
+        reboots().insert(self.key(), Instant::now() + down);
     }
 
     /// The recorder's name in the journal.
@@ -111,7 +133,8 @@ pub fn log_in(who: &Credentials) -> Result<DeviceInfoV40, Refused> {
 fn knock(who: &Credentials) -> Result<DeviceInfoV40, Refused> {
     let connect_ms = u64::from(sdk().settings.connect_ms);
     let device = world().device(&who.address, who.port);
-    let Some(device) = device.filter(|device| device.reachable) else {
+    let is_there = |device: &DeviceRef| device.reachable && !is_rebooting(&device.key());
+    let Some(device) = device.filter(is_there) else {
         let wait_ms = world().scenario().unreachable_after_ms.min(connect_ms);
         std::thread::sleep(Duration::from_millis(wait_ms)); // the modelled delay of a failed connection
         return Err(error::NETWORK_FAIL_CONNECT.into());
@@ -125,7 +148,10 @@ fn knock(who: &Credentials) -> Result<DeviceInfoV40, Refused> {
     if let Some(plan) = &device.hostile {
         hostile::run(plan, "login");
     }
-    faults::meet(&faults::arm(&device, Scope::Login, None, None))?;
+    faults::meet(
+        &faults::arm(&device, Scope::Login, None, None),
+        Scope::Login,
+    )?;
     check_password(&device, who)?;
     Ok(device_info(&device))
 }

@@ -4,8 +4,10 @@ use std::ffi::c_void;
 
 use crate::codes::{config as command, error};
 use crate::config;
+use crate::faults;
 use crate::ffi::{self, write_sized};
 use crate::layout::{XmlConfigInput, XmlConfigOutput};
+use crate::scenario::Scope;
 use crate::sdk::{call_bool, last_error, sdk, session, set_last_error};
 
 #[unsafe(no_mangle)]
@@ -23,6 +25,10 @@ unsafe extern "C" fn NET_DVR_GetDVRConfig(
             return Err(error::PARAMETER_ERROR);
         }
         let device = session.device()?;
+        faults::meet(
+            &faults::arm(&device, Scope::Config, None, None),
+            Scope::Config,
+        )?;
         let number = channel as u32;
         // SAFETY: the caller promises `size` writable bytes.
         let written = unsafe {

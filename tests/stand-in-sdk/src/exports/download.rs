@@ -8,13 +8,16 @@ use jiff::civil::DateTime;
 
 use crate::clock::from_time;
 use crate::codes::{control, error};
+use crate::faults::Armed;
 use crate::ffi::{self, text_at};
 use crate::layout::DownloadByNameCond;
 use crate::layout::{PlayCond, Time};
 use crate::part_file::PartFile;
 use crate::play::{self, Play, Sink, Wanted};
+use crate::scenario::Scope;
 use crate::sdk::{call, call_bool, sdk, session, set_last_error};
 use crate::state::Call;
+use crate::world::DeviceRef;
 use crate::{faults, world};
 
 /// A stretch of a channel as the caller asks for it.
@@ -77,11 +80,12 @@ pub fn open(user_id: i32, asked: Asked, saved: Option<String>) -> Result<i32, u3
             }
         }
     };
-    let faults = faults::arm(&device, play::SCOPE, call.channel, call.name.as_deref());
-    let opened = faults::meet(&faults).and_then(|()| {
-        let split = sdk().settings.split_bytes;
-        let sink = || match &saved {
-            Some(path) => PartFile::create(Path::new(path), split)
+    let name = call.name.clone().or_else(|| begins_in(&device, &wanted));
+    let faults = faults::arm(&device, play::SCOPE, call.channel, name.as_deref());
+    let opened = faults::meet(&faults, play::SCOPE).and_then(|()| {
+        let split = device.split_bytes.or(sdk().settings.split_bytes);
+        let sink = |faults: &[Armed]| match &saved {
+            Some(path) => PartFile::create(Path::new(path), play::split(faults).or(split))
                 .map(Sink::File)
                 .map_err(|problem| {
                     eprintln!("stand-in SDK: {path}: {problem}");
@@ -98,6 +102,18 @@ pub fn open(user_id: i32, asked: Asked, saved: Option<String>) -> Result<i32, u3
         });
     }
     Ok(opened?.open())
+}
+
+/// The recording in which a stretch begins.
+fn begins_in(device: &DeviceRef, wanted: &Wanted) -> Option<String> {
+    let Wanted::Time { channel, from, .. } = wanted else {
+        return None;
+    };
+    let recordings = &device.channel(*channel)?.recordings;
+    let begun = recordings
+        .iter()
+        .filter(|recording| recording.start <= *from);
+    Some(begun.max_by_key(|recording| recording.start)?.name.clone())
 }
 
 /// The play behind a handle.
@@ -219,7 +235,10 @@ unsafe extern "C" fn NET_DVR_GetFileByName_V50(
 fn command(handle: i32, command: u32, value: Option<u32>, output: *mut u32) -> Result<(), u32> {
     let play = play(handle)?;
     match command {
-        control::PLAYSTART => play.start()?,
+        control::PLAYSTART => {
+            play.meet(Scope::Start)?;
+            play.start()?;
+        }
         control::PLAYPAUSE => play.pause(true),
         control::PLAYRESTART => play.pause(false),
         control::PLAYSTOP => play.pause(true),
@@ -279,7 +298,9 @@ unsafe extern "C" fn NET_DVR_PlayBackControl(
 pub fn position(handle: i32) -> i32 {
     let mut code = error::NOERROR;
     let position = call(-1, || {
-        let (position, cause) = play(handle)?.position();
+        let play = play(handle)?;
+        play.meet(Scope::Position)?;
+        let (position, cause) = play.position();
         code = cause;
         if position < 0 {
             Err(cause)
@@ -302,6 +323,7 @@ extern "C" fn NET_DVR_GetDownloadPos(handle: i32) -> i32 {
 pub fn stop(handle: i32) -> i32 {
     call_bool(|| {
         let play = sdk().plays.remove(handle).ok_or(error::ORDER_ERROR)?;
+        play.meet(Scope::Stop)?;
         play.stop();
         Ok(())
     })

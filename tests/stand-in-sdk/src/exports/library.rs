@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crate::codes::{self, error};
 use crate::ffi;
@@ -41,6 +42,13 @@ extern "C" fn NET_DVR_Init() -> i32 {
             // SAFETY: the handler only touches an atomic. As the vendor's, it stays after Cleanup.
             unsafe { libc::signal(libc::SIGPIPE, handler as libc::sighandler_t) };
         }
+        for _ in 0..world().scenario().idle_threads {
+            std::thread::spawn(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
         world().record(Call {
             call: "init".to_string(),
             ..Call::default()
@@ -68,6 +76,7 @@ extern "C" fn NET_DVR_Cleanup() -> i32 {
         if last {
             close_all();
         }
+        std::thread::sleep(Duration::from_millis(world().scenario().cleanup_ms)); // what the vendor's takes
         world().record(Call {
             call: "cleanup".to_string(),
             ..Call::default()

@@ -26,7 +26,7 @@ fn open(
         return Err(error::CHANNEL_ERROR);
     }
     let faults = faults::arm(&device, Scope::Live, Some(number), None);
-    faults::meet(&faults)?;
+    faults::meet(&faults, Scope::Live)?;
     Preview::new(session, user_id, number, sub, callback, faults).open(blocking)
 }
 

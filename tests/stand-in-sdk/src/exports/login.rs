@@ -4,8 +4,10 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use crate::codes::error;
+use crate::faults;
 use crate::ffi::{self, text_at, text_in};
 use crate::layout::{DeviceInfoV30, DeviceInfoV40, LoginResultFn, UserLoginInfo};
+use crate::scenario::Scope;
 use crate::sdk::{UserPointer, call, call_bool, sdk, session};
 use crate::session::{Credentials, Refused, Session, log_in};
 use crate::state::Call;
@@ -107,7 +109,14 @@ unsafe extern "C" fn NET_DVR_Login_V30(
 
 fn log_out(user_id: i32) -> i32 {
     call_bool(|| {
-        let key = session(user_id)?.key();
+        let session = session(user_id)?;
+        if let Ok(device) = session.device() {
+            faults::meet(
+                &faults::arm(&device, Scope::Logout, None, None),
+                Scope::Logout,
+            )?;
+        }
+        let key = session.key();
         sdk().sessions.remove(user_id);
         world().record(Call {
             call: "logout".to_string(),

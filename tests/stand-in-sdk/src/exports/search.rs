@@ -21,7 +21,8 @@ fn open(user_id: i32, query: impl FnOnce(&Device) -> Result<Query, u32>) -> Resu
     let device = session.device()?;
     let query = query(&device)?;
     let faults = faults::arm(&device, Scope::Find, Some(query.channel), None);
-    let search = faults::meet(&faults).and_then(|()| Search::new(&device, &query, faults));
+    let search =
+        faults::meet(&faults, Scope::Find).and_then(|()| Search::new(&device, &query, faults));
     world().record(Call {
         call: "find".to_string(),
         device: session.key(),
@@ -180,7 +181,7 @@ fn next(handle: i32, write: impl FnOnce(&Found) -> Result<(), u32>) -> i32 {
         let answer = search
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .next_answer();
+            .next_answer()?;
         match answer {
             Answer::State(state) => Ok(state),
             Answer::Record(found) => write(&found).map(|()| find::FILE_SUCCESS),
