@@ -9,7 +9,7 @@ use crate::media::MediaConfig;
 use crate::media::process::MediaError;
 use crate::media::ps::VideoCodec;
 use crate::media::remux::{Source, remux as run_ffmpeg};
-use crate::model::staged::{Parts, Staged};
+use crate::model::staged::{Parts, Staged, Stretch};
 
 /// Name of the file in the kept format within the staging folder.
 const MEDIA: &str = "media.mp4";
@@ -23,7 +23,7 @@ pub fn remux(
     keep_native: bool,
     cancel: &CancellationToken,
 ) -> Result<Staged, MediaError> {
-    let source = Source::open(parts.paths.clone())?;
+    let source = Source::open(parts.stretches.clone())?;
     let media = parts.folder.join(MEDIA);
     let remuxed = run_ffmpeg(config, &source, &media, cancel)?;
     if source.lost_bytes > 0 || source.joined.gap_ms > 1_000 {
@@ -50,23 +50,35 @@ pub fn remux(
         recording: parts.recording,
         media,
         native,
-        first_part: parts.paths.first().cloned().unwrap_or_default(),
+        first_part: parts
+            .stretches
+            .first()
+            .map(|first| first.path.clone())
+            .unwrap_or_default(),
         source_bytes: source.bytes(),
         source_digest: remuxed.source_digest,
         whole_file_bytes: parts.by_name.then_some(parts.bytes),
         h265: source.program.video.map(|codec| codec == VideoCodec::H265),
+        fetched_bytes: parts.fetched_bytes,
         gap_ms: source.joined.gap_ms,
     })
 }
 
-/// The joined source as one file: a single part is one already.
+/// The joined source as one file: a single part that is read whole is one already.
 fn native(
     parts: &Parts,
     source: &Source,
     cancel: &CancellationToken,
 ) -> Result<PathBuf, MediaError> {
-    if let [part] = &parts.paths[..] {
-        return Ok(part.clone());
+    if let [
+        Stretch {
+            path,
+            from: 0,
+            to: None,
+        },
+    ] = &parts.stretches[..]
+    {
+        return Ok(path.clone());
     }
     let path = parts.folder.join(NATIVE);
     File::create(&path)

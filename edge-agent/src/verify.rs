@@ -45,8 +45,10 @@ pub struct Facts {
     pub kept_bytes: u64,
     /// SHA-256 of `media` (hex).
     pub digest: String,
-    /// Bytes as received.
+    /// Bytes as received, every group of pictures once.
     pub source_bytes: u64,
+    /// Bytes that the recorder has sent for it, over all attempts.
+    pub fetched_bytes: u64,
     /// SHA-256 of the bytes as received (hex).
     pub source_digest: String,
     /// `h264`, `hevc`.
@@ -220,6 +222,7 @@ fn examine(
         kept_bytes,
         digest,
         source_bytes: staged.source_bytes,
+        fetched_bytes: staged.fetched_bytes,
         source_digest: staged.source_digest.clone(),
         video_codec: Some(video_codec),
         audio_codec,
@@ -242,6 +245,7 @@ fn as_it_came(staged: &Staged, claim: Claim, defects: Vec<Defect>) -> Result<Fac
         kept_bytes: staged.source_bytes,
         digest: staged.source_digest.clone(),
         source_bytes: staged.source_bytes,
+        fetched_bytes: staged.fetched_bytes,
         source_digest: staged.source_digest.clone(),
         video_codec: None,
         audio_codec: None,
@@ -447,8 +451,9 @@ mod tests {
         let parts = Parts {
             recording: RecordingId::new(),
             folder: dir.path().to_owned(),
-            paths: vec![path],
+            stretches: vec![path.into()],
             bytes: bytes.len() as u64,
+            fetched_bytes: bytes.len() as u64,
             by_name: true,
         };
         let (config, cancel) = (MediaConfig::default(), CancellationToken::new());

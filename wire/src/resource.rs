@@ -233,6 +233,9 @@ pub struct Recording {
     pub digest: Option<String>,
     /// SHA-256 of the bytes as received (hex).
     pub source_digest: Option<String>,
+    /// Bytes that the recorder sent for it over all attempts, once completed; null where it was not counted.
+    #[serde(default)]
+    pub fetched_bytes: Option<u64>,
     /// `h264`, `hevc`.
     pub video_codec: Option<String>,
     /// `aac`, or null without sound.

@@ -142,6 +142,7 @@ fn recording(n: u64) -> Recording {
         kept_bytes: Some(10),
         digest: Some("ab".into()),
         source_digest: None,
+        fetched_bytes: None,
         video_codec: Some("h264".into()),
         audio_codec: None,
         width: None,

@@ -43,6 +43,7 @@ pub fn a_recording(camera: CameraId, start: UtcTime, seconds: i64) -> Recording 
         kept_bytes: Some(1000),
         digest: Some("00".into()),
         source_digest: None,
+        fetched_bytes: None,
         video_codec: Some("h264".into()),
         audio_codec: None,
         width: None,

@@ -46,6 +46,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v3_clock.sql"),
         include_str!("upgrade/v4_isapi.sql"),
         include_str!("upgrade/v5_reach.sql"),
+        include_str!("upgrade/v6_fetched_bytes.sql"),
     ],
 };
 

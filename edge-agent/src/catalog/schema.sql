@@ -223,6 +223,8 @@ create table recording (
     kept_bytes      integer,
     digest          text,
     source_bytes    integer,
+    -- Bytes that the recorder has sent for it, over all attempts; over source_bytes they say how well it resumed.
+    fetched_bytes   integer,
     source_digest   text,
     video_codec     text,
     audio_codec     text,

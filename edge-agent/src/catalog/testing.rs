@@ -281,6 +281,7 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
         kept_bytes: media.len() as u64,
         digest: digest.clone(),
         source_bytes: media.len() as u64,
+        fetched_bytes: media.len() as u64,
         source_digest: digest,
         video_codec: Some("h264".to_owned()),
         audio_codec: None,

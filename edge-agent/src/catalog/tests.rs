@@ -2,6 +2,7 @@
 
 mod adoption;
 mod clocks;
+mod costs;
 mod devices;
 mod flow;
 mod interruption;

@@ -63,6 +63,9 @@ pub struct Sidecar {
     pub stated_bytes: u64,
     /// Bytes as received.
     pub source_bytes: u64,
+    /// Bytes that the recorder sent for it, over all attempts; None: not counted then.
+    #[serde(default)]
+    pub fetched_bytes: Option<u64>,
     /// SHA-256 of the bytes as received (hex).
     pub source_digest: String,
     /// Size of the kept file.

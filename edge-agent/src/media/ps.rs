@@ -7,6 +7,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
+use jiff::civil::DateTime;
+
 /// Length of the media header.
 pub const HEADER_BYTES: u64 = 40;
 const MAGIC: &[u8; 4] = b"IMKH";
@@ -80,6 +82,8 @@ pub struct Group {
     pub wall: Option<u64>,
     /// Whether it begins with a system map; what lies before the first one does not.
     pub mapped: bool,
+    /// Whether bytes within it belong to no pack: something of it is missing.
+    pub damaged: bool,
 }
 
 /// What a part consists of.
@@ -220,6 +224,9 @@ impl Scan {
                     reader.inner.seek_relative(-3)?;
                     reader.at -= 3;
                     self.layout.lost_bytes += 1 + reader.resync()?;
+                    if let Some(group) = self.layout.groups.last_mut() {
+                        group.damaged = true;
+                    }
                 }
             }
         }
@@ -292,6 +299,7 @@ impl Scan {
             last_pts: None,
             wall: None,
             mapped,
+            damaged: false,
         });
     }
 
@@ -350,6 +358,31 @@ fn wall_clock(mut descriptors: &[u8]) -> Option<u64> {
         descriptors = &after[body.len()..];
     }
     None
+}
+
+/// The civil time that a packed wall clock stands for; None when there is no such time.
+pub fn wall_time(packed: u64) -> Option<DateTime> {
+    let field = |low: u32, bits: u32| (packed >> low & ((1 << bits) - 1)) as i32;
+    DateTime::new(
+        (2000 + field(36, 8)) as i16,
+        field(32, 4) as i8,
+        field(27, 5) as i8,
+        field(22, 5) as i8,
+        field(16, 6) as i8,
+        field(10, 6) as i8,
+        field(0, 10) * 1_000_000,
+    )
+    .ok()
+}
+
+impl Group {
+    /// How long its pictures are shown, but for the last one, in milliseconds.
+    pub fn length_ms(&self) -> i64 {
+        match (self.pts, self.last_pts) {
+            (Some(first), Some(last)) => (ticks_between(first, last) / TICKS_PER_MS).max(0),
+            _ => 0,
+        }
+    }
 }
 
 /// The presentation time of a PES packet, from the bytes after its length.
@@ -640,6 +673,21 @@ mod tests {
         let layout = scan(Cursor::new(&bytes)).unwrap();
         assert!(layout.lost_bytes > 0);
         assert_eq!(layout.groups.last().unwrap().wall, Some(1_002));
+        assert_eq!(
+            layout.groups.iter().map(|g| g.damaged).collect::<Vec<_>>(),
+            [false, true, false]
+        );
+    }
+
+    #[test]
+    fn a_packed_clock_is_a_time_or_nothing() {
+        let packed = 26 << 36 | 11 << 32 | 3 << 27 | 15 << 22 | 5 << 16 | 59 << 10 | 999;
+        assert_eq!(
+            wall_time(packed).unwrap().to_string(),
+            "2026-11-03T15:05:59.999"
+        );
+        assert_eq!(wall_time(0), None);
+        assert_eq!(wall_time(u64::MAX), None);
     }
 
     #[test]

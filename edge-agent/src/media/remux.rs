@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::MediaConfig;
 use super::process::{Feed, Limits, Log, MediaError, file_url, run};
 use super::ps::{self, AudioCodec, Joined, PartLayout, Program, VideoCodec};
+use crate::model::staged::Stretch;
 
 /// Bytes read from a part at a time.
 const COPY_BYTES: usize = 1 << 20;
@@ -26,7 +27,7 @@ const SLOWEST_BYTES_PER_S: u64 = 500_000;
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Where they lie.
-    pub paths: Vec<PathBuf>,
+    pub parts: Vec<Stretch>,
     /// Codecs.
     pub program: Program,
     /// What to read of them.
@@ -37,16 +38,17 @@ pub struct Source {
 
 impl Source {
     /// Scans the parts and joins them.
-    pub fn open(paths: Vec<PathBuf>) -> Result<Self, MediaError> {
-        let mut layouts: Vec<PartLayout> = Vec::with_capacity(paths.len());
-        let mut sizes = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let scanned = File::open(path).and_then(|file| {
-                let bytes = file.metadata()?.len();
-                Ok((ps::scan(file)?, bytes))
+    pub fn open(parts: impl IntoIterator<Item: Into<Stretch>>) -> Result<Self, MediaError> {
+        let parts: Vec<Stretch> = parts.into_iter().map(Into::into).collect();
+        let mut layouts: Vec<PartLayout> = Vec::with_capacity(parts.len());
+        let mut sizes = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let scanned = Window::open(part).and_then(|window| {
+                let bytes = window.to - window.from;
+                Ok((ps::scan(window)?, bytes))
             });
             let (layout, bytes) = scanned.map_err(|source| MediaError::Io {
-                task: format!("read {}", path.display()),
+                task: format!("read {}", part.path.display()),
                 source,
             })?;
             layouts.push(layout);
@@ -57,7 +59,7 @@ impl Source {
             program: first.map(|layout| layout.program).unwrap_or_default(),
             joined: ps::join(&layouts, &sizes),
             lost_bytes: layouts.iter().map(|layout| layout.lost_bytes).sum(),
-            paths,
+            parts,
         })
     }
 
@@ -73,12 +75,13 @@ impl Source {
         let mut buffer = vec![0; COPY_BYTES];
         let mut listening = true;
         for piece in &self.joined.pieces {
-            let path = &self.paths[piece.part];
+            let Stretch { path, from, .. } = &self.parts[piece.part];
             let named = |error: io::Error| {
                 io::Error::new(error.kind(), format!("{}: {error}", path.display()))
             };
             let mut file = File::open(path).map_err(named)?;
-            file.seek(SeekFrom::Start(piece.offset)).map_err(named)?;
+            file.seek(SeekFrom::Start(from + piece.offset))
+                .map_err(named)?;
             let mut file = file.take(piece.bytes);
             loop {
                 let count = file.read(&mut buffer).map_err(named)?;
@@ -100,6 +103,55 @@ impl Source {
             }
         }
         Ok(data_encoding::HEXLOWER.encode(digest.finish().as_ref()))
+    }
+}
+
+/// A stretch of a file, read as if it were a file of its own.
+struct Window {
+    file: File,
+    from: u64,
+    to: u64,
+    at: u64,
+}
+
+impl Window {
+    fn open(part: &Stretch) -> io::Result<Self> {
+        let mut file = File::open(&part.path)?;
+        let length = file.metadata()?.len();
+        let from = part.from.min(length);
+        let to = part.to.unwrap_or(length).clamp(from, length);
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Self {
+            file,
+            from,
+            to,
+            at: from,
+        })
+    }
+}
+
+impl Read for Window {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.to.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let most = buffer.len().min(left);
+        let count = self.file.read(&mut buffer[..most])?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Window {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(offset) => self.from.checked_add(offset),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.to.checked_add_signed(by),
+        };
+        let at = at
+            .filter(|at| *at >= self.from)
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        self.at = self.file.seek(SeekFrom::Start(at))?;
+        Ok(self.at - self.from)
     }
 }
 
@@ -189,6 +241,8 @@ pub fn remux(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::super::picture::{self, Picture};
     use super::super::sample::{self, Kind};
     use super::super::{mp4, probe};

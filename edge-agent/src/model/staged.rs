@@ -4,6 +4,27 @@ use std::path::PathBuf;
 
 use wire::ids::RecordingId;
 
+/// A stretch of a file: whole groups of pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it begins.
+    pub from: u64,
+    /// Where it ends; None: where the file does.
+    pub to: Option<u64>,
+}
+
+impl From<PathBuf> for Stretch {
+    fn from(path: PathBuf) -> Self {
+        Self {
+            path,
+            from: 0,
+            to: None,
+        }
+    }
+}
+
 /// A recording in staging as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
@@ -11,10 +32,12 @@ pub struct Parts {
     pub recording: RecordingId,
     /// Its staging folder.
     pub folder: PathBuf,
-    /// The files, in time order.
-    pub paths: Vec<PathBuf>,
+    /// What to read, in time order; neighbours may overlap.
+    pub stretches: Vec<Stretch>,
     /// Bytes of them all.
     pub bytes: u64,
+    /// Bytes that the recorder has sent for this recording, over all attempts.
+    pub fetched_bytes: u64,
     /// Whether it is the stored file as a whole, asked for by name: only then does the stated size say anything.
     pub by_name: bool,
 }
@@ -38,6 +61,8 @@ pub struct Staged {
     pub whole_file_bytes: Option<u64>,
     /// Whether the source says that its pictures are H.265; None when it does not say what they are.
     pub h265: Option<bool>,
+    /// Bytes that the recorder has sent for it, over all attempts.
+    pub fetched_bytes: u64,
     /// Longest time missing where two parts meet.
     pub gap_ms: i64,
 }

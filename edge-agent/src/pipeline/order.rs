@@ -1,6 +1,8 @@
 //! One order from its row to its row: room, download, remux, verify, keep; and what each way to fail means.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,6 +13,7 @@ use wire::ids::{RecorderId, RecordingId};
 use super::Pipeline;
 use crate::catalog::CatalogError;
 use crate::catalog::recordings::PendingRecording;
+use crate::download::journal::Journal;
 use crate::download::slices::Wanted;
 use crate::download::{DownloadError, DownloadOrder, Manner, download};
 use crate::footage::staging;
@@ -101,6 +104,7 @@ pub async fn carry_out(
         row,
         whole,
         way,
+        gained: Arc::default(),
         stop,
     };
     async {
@@ -149,6 +153,8 @@ struct Order {
     whole: bool,
     /// Says when its place at the recorder is to be given back.
     way: Way,
+    /// Something came that was not there before.
+    gained: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
@@ -252,6 +258,8 @@ impl Order {
             },
             folder,
             whole: self.whole || parts.recorders.fetches_whole(row.recorder).await,
+            size_delta_bytes: row.size_delta_bytes,
+            gained: self.gained.clone(),
         };
         let config = &parts.download;
         let manner = Manner {
@@ -329,17 +337,23 @@ impl Order {
         Ok(Effect::Kept)
     }
 
-    /// Fetched again from the start: whole parts that make a bad recording are worth nothing.
+    /// Fetched again from the start: whole parts that make a bad recording are worth nothing. What they cost is
+    /// remembered.
     async fn reject(
         &self,
         reason: String,
         short: bool,
         volume: &Volume,
     ) -> Result<Effect, Failure> {
-        let (volume, id) = (volume.clone(), self.row.id);
-        tokio::task::spawn_blocking(move || staging::remove(&volume, id))
+        let folder = volume.staging(self.row.id);
+        let again = folder.clone();
+        tokio::task::spawn_blocking(move || Journal::start_over(&again))
             .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+            .map_err(|source| DownloadError::Local {
+                path: folder,
+                source,
+            })?;
         self.count_attempt(&reason).await?;
         Ok(if short {
             Effect::AskWhole
@@ -439,6 +453,20 @@ impl Order {
             }
             FailureKind::Unsupported => {
                 catalog.fail(id, &error.message, None).await?;
+                Ok(Effect::Nothing)
+            }
+            // It goes on from where it broke, so it ends.
+            FailureKind::Network | FailureKind::Device | FailureKind::Worker
+                if self.gained.load(Ordering::Relaxed) =>
+            {
+                let first = self.pipeline.0.parts.download.pauses().first;
+                let later = self.pipeline.now().plus_s(first.as_secs() as i64);
+                tracing::warn!(
+                    reason = error.message,
+                    retry_at = %later,
+                    "A download broke; it goes on from there"
+                );
+                catalog.put_back(id, Some(later)).await?;
                 Ok(Effect::Nothing)
             }
             // May well be this recording's: a crash, a stall, an unreadable sector. Counted, so that it ends.

@@ -33,7 +33,7 @@ pub struct Order<'a> {
 }
 
 /// Fetches the part to its end. `progress` hears bytes and percent at each look, also when nothing moved. Returns the
-/// size of the file once the device has sent its end mark.
+/// size of what was written once the device has sent its end mark.
 pub fn download(
     session: &Arc<Session>,
     order: &Order<'_>,
@@ -55,14 +55,12 @@ pub fn download(
         code: None,
     };
     let size = |what: &str| {
-        std::fs::metadata(order.path)
-            .map(|file| file.len())
-            .map_err(|error| {
-                failure(
-                    Kind::Local,
-                    format!("{what} {}: {error}", order.path.display()),
-                )
-            })
+        size_of_all(order.path).map_err(|error| {
+            failure(
+                Kind::Local,
+                format!("{what} {}: {error}", order.path.display()),
+            )
+        })
     };
     let transfer = Transfer::open(session, order).map_err(fail)?;
     if let Some(kbps) = order.limit_kbps
@@ -125,6 +123,22 @@ pub fn download(
             ));
         }
     }
+}
+
+/// Bytes of the file, and of those that a library made after it which was told not to split (ABI §10.2).
+fn size_of_all(path: &Path) -> std::io::Result<u64> {
+    let mut bytes = std::fs::metadata(path)?.len();
+    for n in 1.. {
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("_{n}."));
+        name.push(path.extension().unwrap_or_default());
+        match std::fs::metadata(path.with_file_name(name)) {
+            Ok(part) => bytes += part.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
 }
 
 /// A prepared or running download; stopped when dropped.

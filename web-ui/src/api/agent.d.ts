@@ -617,6 +617,11 @@ export interface components {
                 /** @description Why the last attempt failed, in words. */
                 failure?: string | null;
                 /**
+                 * Format: int64
+                 * @description Bytes that the recorder sent for it over all attempts, once completed; null where it was not counted.
+                 */
+                fetched_bytes?: number | null;
+                /**
                  * Format: int32
                  * @description Picture height.
                  */
@@ -897,6 +902,11 @@ export interface components {
             eviction_cause?: components["schemas"]["EvictionCause"] | null;
             /** @description Why the last attempt failed, in words. */
             failure?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes that the recorder sent for it over all attempts, once completed; null where it was not counted.
+             */
+            fetched_bytes?: number | null;
             /**
              * Format: int32
              * @description Picture height.

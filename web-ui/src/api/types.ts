@@ -170,6 +170,7 @@ export interface Recording {
   kept_bytes: number | null;
   digest: string | null;
   source_digest: string | null;
+  fetched_bytes?: number | null;
   video_codec: string | null;
   audio_codec: string | null;
   width: number | null;

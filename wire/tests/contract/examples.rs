@@ -60,6 +60,7 @@ fn recording() -> Recording {
         source_digest: Some(
             "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752".into(),
         ),
+        fetched_bytes: Some(52_500_000),
         video_codec: Some("h264".into()),
         audio_codec: Some("aac".into()),
         width: Some(1920),
@@ -131,6 +132,7 @@ fn events() -> Vec<(&'static str, EventKind, Event)> {
         kept_bytes: None,
         digest: None,
         source_digest: None,
+        fetched_bytes: None,
         video_codec: None,
         audio_codec: None,
         width: None,

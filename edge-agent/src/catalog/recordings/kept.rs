@@ -273,6 +273,7 @@ fn describe(w: &Work<'_>, facts: &Facts) -> Result<Sidecar, CatalogError> {
             source_type: row.get("source_type")?,
             stated_bytes: size(row, "stated_bytes")?,
             source_bytes: facts.source_bytes,
+            fetched_bytes: Some(facts.fetched_bytes),
             source_digest: facts.source_digest,
             kept_bytes: facts.kept_bytes,
             digest: facts.digest,
@@ -312,7 +313,7 @@ pub(in super::super) fn complete(
             kept_bytes = ?6, digest = ?7, source_bytes = ?8, source_digest = ?9, received_bytes = ?8,
             video_codec = ?10, audio_codec = ?11, width = ?12, height = ?13, duration_ms = ?14, fragments = ?15,
             defects = ?16, completed_utc = ?17, failure = null, next_attempt_utc = null, priority = 0,
-            rejected_digest = null, source_gone = 0, updated_utc = max(?17, updated_utc + 1)
+            rejected_digest = null, source_gone = 0, fetched_bytes = ?18, updated_utc = max(?17, updated_utc + 1)
          where id = ?1",
     )?
     .execute(params![
@@ -333,6 +334,7 @@ pub(in super::super) fn complete(
         serde_json::to_string(&sidecar.fragments)?,
         serde_json::to_string(&sidecar.defects)?,
         now.micros(),
+        sidecar.fetched_bytes.map(signed),
     ])?;
     w.recordings_changed(Event::RecordingCompleted, &[id])?;
     Ok(status)

@@ -64,7 +64,7 @@ pub struct RecordingFilter {
 pub(super) const COLUMNS: &str = "recording.id, recording.camera_id, recording.status, recording.start_utc, \
     recording.end_utc, recording.source_start, recording.clock_offset_ms, recording.source_name, \
     recording.stated_bytes, recording.received_bytes, recording.kept_bytes, recording.digest, \
-    recording.source_digest, recording.video_codec, recording.audio_codec, recording.width, recording.height, \
+    recording.source_digest, recording.fetched_bytes, recording.video_codec, recording.audio_codec, recording.width, recording.height, \
     recording.defects, recording.locked, recording.attempts, recording.failure, recording.next_attempt_utc, \
     recording.eviction_cause, recording.updated_utc";
 
@@ -86,6 +86,7 @@ pub(super) fn recording_of(row: &Row<'_>) -> rusqlite::Result<Recording> {
         kept_bytes: size_opt(row, "kept_bytes")?,
         digest: row.get("digest")?,
         source_digest: row.get("source_digest")?,
+        fetched_bytes: size_opt(row, "fetched_bytes")?,
         video_codec: row.get("video_codec")?,
         audio_codec: row.get("audio_codec")?,
         width: row.get("width")?,

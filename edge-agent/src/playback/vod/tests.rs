@@ -39,6 +39,7 @@ fn held(id: &str, start: &str, groups_ms: &[u64]) -> Held {
         kept_bytes: Some(800 + 1_000 * groups_ms.len() as u64),
         digest: Some("00".repeat(32)),
         source_digest: None,
+        fetched_bytes: None,
         video_codec: Some("h264".to_owned()),
         audio_codec: None,
         width: None,

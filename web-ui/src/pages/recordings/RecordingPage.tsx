@@ -121,6 +121,12 @@ function Details({ recording }: { recording: ListedRecording }) {
         <Fact name="Size">
           {recording.kept_bytes === null ? `${bytesText(recording.stated_bytes)} as the recorder states` : bytesText(recording.kept_bytes)}
         </Fact>
+        {recording.fetched_bytes !== null && recording.fetched_bytes !== undefined && recording.received_bytes > 0 && (
+          <Fact name="Fetched from the recorder">
+            {bytesText(recording.fetched_bytes)}, {(recording.fetched_bytes / recording.received_bytes).toFixed(2)} times what was
+            needed
+          </Fact>
+        )}
         <Fact name="Encoding">
           {codecText(recording.video_codec)}
           {picture}
