@@ -58,6 +58,11 @@ torture-completeness: ## Completeness against ground truth over DAYS (10000) sim
 	TMPDIR=$(firstword $(wildcard /dev/shm) /tmp) HOLDFAST_CAMERA_DAYS=$(DAYS) HOLDFAST_SEED=$(SEED) \
 		CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test -p edge-agent --locked -- ten_thousand_camera_days --ignored --nocapture
 
+.PHONY: torture-recorder
+torture-recorder: setup ## A thousand seeded faults of recorder, library and link; goes on where it stopped. ARGS="--seed 2 --faults 100 --anew"
+	cargo build --workspace --all-targets --locked
+	$(TARGET)/debug/torture_recorder $(ARGS)
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories

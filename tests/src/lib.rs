@@ -12,3 +12,4 @@ pub mod process;
 pub mod relay;
 pub mod seed;
 pub mod stand_in;
+pub mod torture;

@@ -12,6 +12,7 @@ mod full_budget_evicts_the_oldest;
 mod hostile_library_gets_nowhere;
 mod people_go_before_the_background;
 mod probe_explains_a_failure;
+mod recorder_torture_short;
 mod recorder_without_the_sdk;
 mod relay_away_then_every_report_once;
 mod rotated_key_survives_a_kill;
