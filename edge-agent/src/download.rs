@@ -94,14 +94,23 @@ fn local(path: &Path) -> impl FnOnce(io::Error) -> DownloadError {
     move |source| DownloadError::Local { path, source }
 }
 
+/// What is told while it goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// All of the recording is about to come into this file, if nothing goes wrong.
+    Begins(&'a Path),
+    /// Bytes received so far; at most once a second.
+    Received(u64),
+}
+
 /// Fetches what is still missing of a recording. `fetch` fetches one part to its end (the port's `download`), `note`
-/// is told the bytes received so far, at most once a second. The bandwidth is the business of `fetch`. `way` says when its place is to be given back: that is done
-/// between two parts, or in the middle of one that would take too long.
+/// hears how it goes. The bandwidth is the business of `fetch`. `way` says when its place is to be given back: that is
+/// done between two parts, or in the middle of one that would take too long.
 pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
     order: &DownloadOrder,
     manner: Manner,
     fetch: impl Fn(PartRequest, watch::Sender<PartProgress>, CancellationToken) -> F,
-    note: impl Fn(u64),
+    note: impl Fn(News<'_>),
     way: &Way,
     cancel: &CancellationToken,
 ) -> Result<Parts, DownloadError> {
@@ -151,7 +160,10 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
                 .map_err(local(&order.folder))?;
             let before = mend::sound_bytes(&span, journal.held(n));
             let sum = journal.bytes_before(n) + before;
-            let note = |bytes: u64| note(sum + bytes);
+            if hole.is_none() && slices.len() == 1 {
+                note(News::Begins(&path));
+            }
+            let note = |bytes: u64| note(News::Received(sum + bytes));
             let means = Means {
                 manner,
                 fetch: &fetch,
@@ -229,7 +241,7 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
         fetched_bytes: journal.fetched_bytes().map_err(local(&order.folder))?,
         stretches,
     };
-    note(parts.bytes);
+    note(News::Received(parts.bytes));
     Ok(parts)
 }
 
@@ -797,7 +809,10 @@ mod tests {
             tokio::time::sleep(NOTE_PAUSE + Duration::from_millis(300)).await;
             Ok(write(&request, b"half and half"))
         };
-        let note = |bytes| told.borrow_mut().push(bytes);
+        let note = |news: News<'_>| match news {
+            News::Received(bytes) => told.borrow_mut().push(bytes),
+            News::Begins(path) => assert!(path.ends_with("000.ps") && told.borrow().is_empty()),
+        };
         let parts = download(
             &order,
             MANNER,

@@ -55,6 +55,8 @@ const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 /// Recordings that are remuxed and verified at once: it is the disk that bounds it.
 const REMUXES: usize = 2;
+/// Recordings remuxed while they come; those beyond are remuxed when they are there.
+const REMUXES_AHEAD: usize = 2;
 /// Time to come to the end of its part for a download that gives its place of the total to a person's.
 const GIVE_WAY: Duration = Duration::from_secs(10);
 /// How long work after the download may go on once the agent is to stop.
@@ -97,7 +99,7 @@ pub struct DownloadConfig {
     pub per_recorder: usize,
     /// Recordings at once in all. Default 4.
     pub total: usize,
-    /// Seconds of footage fetched in one part; shorter recordings come in one. Default 600.
+    /// Seconds of footage fetched in one part; shorter recordings come in one. Default 21600 (six hours).
     pub slice_s: u32,
     /// Bandwidth taken from one recorder by all downloads together, in kbit/s. Default: as much as it gives.
     pub limit_kbps: Option<u32>,
@@ -154,7 +156,7 @@ impl Default for DownloadConfig {
         Self {
             per_recorder: 2,
             total: 4,
-            slice_s: 600,
+            slice_s: 21_600,
             limit_kbps: None,
             background_limit_kbps: None,
             window: None,
@@ -244,6 +246,7 @@ struct Shared {
     new_jobs: Mutex<Option<mpsc::UnboundedReceiver<SyncJobId>>>,
     progress: Mutex<HashMap<RecordingId, u64>>,
     remuxes: Semaphore,
+    remuxes_ahead: Arc<Semaphore>,
     status: watch::Sender<Status>,
 }
 
@@ -266,6 +269,7 @@ impl Pipeline {
             new_jobs: Mutex::new(Some(new_jobs)),
             progress: Mutex::default(),
             remuxes: Semaphore::new(REMUXES),
+            remuxes_ahead: Arc::new(Semaphore::new(REMUXES_AHEAD)),
             status: watch::Sender::default(),
         }))
     }

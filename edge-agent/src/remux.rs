@@ -1,11 +1,15 @@
 //! Parts -> one staged file in the kept format. Run again it makes the same file again. Blocking.
+//!
+//! Most of it is done when the last byte comes: a recording that comes whole is remuxed on its way (`media/ahead.rs`).
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::media::MediaConfig;
+use crate::media::ahead::Ahead;
 use crate::media::process::MediaError;
 use crate::media::ps::VideoCodec;
 use crate::media::remux::{Source, remux as run_ffmpeg};
@@ -13,19 +17,33 @@ use crate::model::staged::{Parts, Staged, Stretch};
 
 /// Name of the file in the kept format within the staging folder.
 const MEDIA: &str = "media.mp4";
+/// Name of what was made while the part came.
+const AHEAD: &str = "ahead.mp4";
 /// Name of the joined source, when there are several parts.
 const NATIVE: &str = "native.ps";
 
-/// Makes the staged file. `keep_native` keeps the recorder's bytes beside it.
+/// Starts to remux a part that is about to come, in its staging folder. `pause`: how long it may stay as long as it is.
+/// None where it cannot be started, which loses nothing.
+pub fn ahead(config: &MediaConfig, part: &Path, pause: Duration) -> Option<Ahead> {
+    let begun = Ahead::begin(config, part, &part.with_file_name(AHEAD), pause);
+    begun
+        .inspect_err(|error| tracing::debug!(%error, "A recording is not remuxed while it comes"))
+        .ok()
+}
+
+/// Makes the staged file, or takes over what was made while it came. `keep_native` keeps the recorder's bytes beside it.
 pub fn remux(
     config: &MediaConfig,
     parts: &Parts,
+    ahead: Option<Ahead>,
     keep_native: bool,
     cancel: &CancellationToken,
 ) -> Result<Staged, MediaError> {
     let source = Source::open(parts.stretches.clone())?;
-    let media = parts.folder.join(MEDIA);
-    let remuxed = run_ffmpeg(config, &source, &media, cancel)?;
+    let remuxed = match ahead.and_then(|ahead| ahead.finish(&source)) {
+        Some(remuxed) => remuxed,
+        None => run_ffmpeg(config, &source, &parts.folder.join(MEDIA), cancel)?,
+    };
     if source.lost_bytes > 0 || source.joined.gap_ms > 1_000 {
         tracing::warn!(
             recording.id = %parts.recording,
@@ -34,7 +52,7 @@ pub fn remux(
             "The recorder's stream is damaged or has a hole where two parts meet"
         );
     }
-    let media = remuxed.outcome.map(|log| {
+    let media = remuxed.outcome.map(|(media, log)| {
         if !log.is_empty() {
             tracing::debug!(recording.id = %parts.recording, %log, "FFmpeg complained about a recording");
         }

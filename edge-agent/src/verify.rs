@@ -8,19 +8,18 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ring::digest::{Context, SHA256};
 use tokio_util::sync::CancellationToken;
 use wire::ids::RecordingId;
 use wire::resource::{Defect, DefectKind};
 
-use crate::footage::fragments::{Fragment, FragmentIndex};
-use crate::media::mp4::{self, Container};
+use crate::footage::fragments::{self, FragmentIndex};
+use crate::media::mp4::{self, Container, Fragment};
 use crate::media::picture::{self, Picture};
 use crate::media::probe::{self, Probe};
 use crate::media::process::MediaError;
 use crate::media::ps::VideoCodec;
 use crate::media::{MediaConfig, nal};
-use crate::model::staged::Staged;
+use crate::model::staged::{Media, Staged};
 use crate::model::time::UtcRange;
 
 /// A picture that stands longer than this is a hole: cameras that record at all record more often.
@@ -187,15 +186,24 @@ pub fn verify(
 fn examine(
     config: &MediaConfig,
     staged: &Staged,
-    media: &Path,
+    media: &Media,
     claim: Claim,
     mut defects: Vec<Defect>,
     cancel: &CancellationToken,
 ) -> Result<Facts, MediaError> {
-    let (digest, kept_bytes) = hash(media, cancel)?;
-    let container = read_container(media, kept_bytes)?;
-    let probe = probe::probe(config, media, cancel)?;
-    if let Some(problem) = undecodable(config, media, &container, cancel)? {
+    let path = &media.path;
+    let container = read_container(path, media.bytes)?;
+    // Side by side: what each of them costs is the start of a program.
+    let (probe, undecodable) = std::thread::scope(|scope| {
+        let probing = scope.spawn(|| probe::probe(config, path, cancel));
+        let undecodable = undecodable(config, path, &container, cancel);
+        let probe = probing
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (probe, undecodable)
+    });
+    let probe = probe?;
+    if let Some(problem) = undecodable? {
         defects.push(undecodable_or_encrypted(staged, &problem)?);
     }
     let held_ms = container
@@ -216,11 +224,11 @@ fn examine(
     } = probe;
     Ok(Facts {
         recording: staged.recording,
-        media: media.to_owned(),
+        media: path.clone(),
         native: staged.native.clone(),
         span,
-        kept_bytes,
-        digest,
+        kept_bytes: media.bytes,
+        digest: media.sha256.clone(),
         source_bytes: staged.source_bytes,
         fetched_bytes: staged.fetched_bytes,
         source_digest: staged.source_digest.clone(),
@@ -278,7 +286,7 @@ fn index(container: &Container) -> FragmentIndex {
         fragments: container
             .fragments
             .iter()
-            .map(|f| Fragment {
+            .map(|f| fragments::Fragment {
                 offset: f.offset,
                 bytes: f.bytes,
                 start_ms: f.start_ms,
@@ -301,9 +309,25 @@ fn undecodable(
     };
     let ends = [("first", first), ("last", last)];
     let alone = usize::from(container.fragments.len() > 1) + 1;
-    for (which, fragment) in &ends[..alone] {
-        let verdict = picture::check(config, media, container.init_bytes, **fragment, cancel)?;
-        if let Picture::Damaged(why) = verdict {
+    let check = |fragment: Fragment| {
+        move || picture::check(config, media, container.init_bytes, fragment, cancel)
+    };
+    let verdicts = std::thread::scope(|scope| {
+        let checks: Vec<_> = ends[..alone]
+            .iter()
+            .map(|(which, fragment)| (which, scope.spawn(check(**fragment))))
+            .collect();
+        let join = |(which, running): (_, std::thread::ScopedJoinHandle<'_, _>)| {
+            let verdict = running.join();
+            (
+                which,
+                verdict.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            )
+        };
+        checks.into_iter().map(join).collect::<Vec<_>>()
+    });
+    for (which, verdict) in verdicts {
+        if let Picture::Damaged(why) = verdict? {
             return Ok(Some(format!(
                 "its {which} key picture does not decode: {why}"
             )));
@@ -404,30 +428,6 @@ fn cut_to(span: UtcRange, held_ms: u64) -> UtcRange {
     }
 }
 
-fn hash(path: &Path, cancel: &CancellationToken) -> Result<(String, u64), MediaError> {
-    let task = || format!("read {}", path.display());
-    let io = |source| MediaError::Io {
-        task: task(),
-        source,
-    };
-    let mut file = File::open(path).map_err(io)?;
-    let mut digest = Context::new(&SHA256);
-    let mut buffer = vec![0; 1 << 20];
-    let mut bytes = 0;
-    loop {
-        let count = file.read(&mut buffer).map_err(io)?;
-        if count == 0 {
-            let hex = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
-            return Ok((hex, bytes));
-        }
-        if cancel.is_cancelled() {
-            return Err(MediaError::Cancelled(task()));
-        }
-        digest.update(&buffer[..count]);
-        bytes += count as u64;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -457,7 +457,7 @@ mod tests {
             by_name: true,
         };
         let (config, cancel) = (MediaConfig::default(), CancellationToken::new());
-        let staged = crate::remux::remux(&config, &parts, false, &cancel).unwrap();
+        let staged = crate::remux::remux(&config, &parts, None, false, &cancel).unwrap();
         let verdict = verify(&config, &staged, claim, &cancel).unwrap();
         (dir, verdict)
     }
@@ -503,7 +503,7 @@ mod tests {
         assert_eq!(facts.source_bytes, bytes.len() as u64);
         let kept = std::fs::read(&facts.media).unwrap();
         assert_eq!(facts.kept_bytes, kept.len() as u64);
-        let digest = ring::digest::digest(&SHA256, &kept);
+        let digest = ring::digest::digest(&ring::digest::SHA256, &kept);
         assert_eq!(
             facts.digest,
             data_encoding::HEXLOWER.encode(digest.as_ref())

@@ -1,6 +1,7 @@
 //! FFmpeg as a child process: probe, remux, key-picture checks, live; and the pure parsers of what goes in and comes
 //! out. Nothing else in the agent starts FFmpeg.
 
+pub mod ahead;
 pub mod mp4;
 pub mod nal;
 pub mod picture;

@@ -195,6 +195,24 @@ pub fn run(
     limits: Limits,
     cancel: &CancellationToken,
 ) -> Result<Finished, MediaError> {
+    let collect = |pipe: &mut dyn Read| collect(pipe, limits.output_bytes_max);
+    let (output, log) = run_into(command, task, feed, collect, limits, cancel)?;
+    let output = output.ok_or_else(|| MediaError::Unreadable {
+        task: task.to_owned(),
+        problem: format!("it answered more than {} bytes", limits.output_bytes_max),
+    })?;
+    Ok(Finished { output, log })
+}
+
+/// As [`run`]; `drain` takes its standard output, to the end unless it fails.
+pub fn run_into<T: Send>(
+    command: Command,
+    task: &str,
+    feed: Option<Feed>,
+    drain: impl FnOnce(&mut dyn Read) -> io::Result<T> + Send,
+    limits: Limits,
+    cancel: &CancellationToken,
+) -> Result<(T, Log), MediaError> {
     let mut child = NoLeakChild::new(start(command)?, task);
     let pulse = Arc::new(AtomicU64::new(0));
     let (said, hear) = mpsc::channel();
@@ -213,7 +231,12 @@ pub fn run(
         });
         let reader = scope.spawn({
             let pulse = pulse.clone();
-            move || read_output(stdout, limits.output_bytes_max, &pulse)
+            move || {
+                drain(&mut Counted {
+                    pipe: stdout,
+                    pulse: &pulse,
+                })
+            }
         });
         scope.spawn({
             let pulse = pulse.clone();
@@ -235,6 +258,11 @@ pub fn run(
             task: format!("read footage for {task}"),
             source,
         })?;
+        // Before the status: whose output is not taken dies of it.
+        let output = output.map_err(|source| MediaError::Io {
+            task: format!("take what {task} gives"),
+            source,
+        })?;
         if !status.success() {
             return Err(MediaError::Failed {
                 task: task.to_owned(),
@@ -242,16 +270,7 @@ pub fn run(
                 log: log.to_string(),
             });
         }
-        let output = output
-            .map_err(|source| MediaError::Io {
-                task: format!("read the answer of {task}"),
-                source,
-            })?
-            .ok_or_else(|| MediaError::Unreadable {
-                task: task.to_owned(),
-                problem: format!("it answered more than {} bytes", limits.output_bytes_max),
-            })?;
-        Ok(Finished { output, log })
+        Ok((output, log))
     })
 }
 
@@ -312,12 +331,20 @@ fn watch(
 }
 
 /// Counts what passes, so that the watch sees progress.
-struct Counted<'a> {
-    pipe: ChildStdin,
+struct Counted<'a, P> {
+    pipe: P,
     pulse: &'a AtomicU64,
 }
 
-impl Write for Counted<'_> {
+impl<P: Read> Read for Counted<'_, P> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.pipe.read(buffer)?;
+        self.pulse.fetch_add(1, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl<P: Write> Write for Counted<'_, P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.pipe.write(bytes)?;
         self.pulse.fetch_add(1, Ordering::Relaxed);
@@ -338,7 +365,7 @@ fn write_input(pipe: ChildStdin, feed: Option<Feed>, pulse: &AtomicU64) -> io::R
 }
 
 /// All of the output; None when it is more than allowed (the rest is still drained).
-fn read_output(mut pipe: impl Read, max: usize, pulse: &AtomicU64) -> io::Result<Option<Vec<u8>>> {
+fn collect(pipe: &mut dyn Read, max: usize) -> io::Result<Option<Vec<u8>>> {
     let mut output = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     let mut too_much = false;
@@ -347,7 +374,6 @@ fn read_output(mut pipe: impl Read, max: usize, pulse: &AtomicU64) -> io::Result
         if count == 0 {
             return Ok((!too_much).then_some(output));
         }
-        pulse.fetch_add(1, Ordering::Relaxed);
         too_much |= output.len() + count > max;
         if !too_much {
             output.extend_from_slice(&buffer[..count]);

@@ -1,12 +1,12 @@
 //! Parts of a recording become one fragmented MP4: pictures copied bit for bit, one fragment per group, sound as AAC.
 //!
 //! FFmpeg reads the parts from its standard input, joined on the way (`ps::join`), so that no joined copy is written;
-//! the same bytes are hashed as they pass: they are the recording as the recorder gave it, each group once.
+//! the same bytes are hashed as they pass: they are the recording as the recorder gave it, each group once. What it
+//! makes is hashed as it is written, so that the kept file is read once more only where somebody wants to see it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use ffmpeg_sidecar::command::FfmpegCommand;
@@ -14,14 +14,17 @@ use ring::digest::{Context, SHA256};
 use tokio_util::sync::CancellationToken;
 
 use super::MediaConfig;
-use super::process::{Feed, Limits, Log, MediaError, file_url, run};
+use super::process::{Feed, Limits, Log, MediaError, run_into};
 use super::ps::{self, AudioCodec, Joined, PartLayout, Program, VideoCodec};
-use crate::model::staged::Stretch;
+use crate::model::staged::{Media, Stretch};
 
 /// Bytes read from a part at a time.
 const COPY_BYTES: usize = 1 << 20;
 /// Slowest remux that is waited for, in bytes per second; a disk that does less has other troubles.
 const SLOWEST_BYTES_PER_S: u64 = 500_000;
+/// What is written goes to the disk in steps of so many bytes: little is left to wait for at the end, and a box with
+/// little memory does not fill it with what is yet to be written.
+const SYNC_BYTES: u64 = 16 << 20;
 
 /// Parts in time order, looked through once.
 #[derive(Debug, Clone)]
@@ -160,11 +163,11 @@ impl Seek for Window {
 pub struct Remuxed {
     /// SHA-256 (hex) of the joined source.
     pub source_digest: String,
-    /// What FFmpeg complained about; or, when it could make no file of it, why.
-    pub outcome: Result<Log, String>,
+    /// What FFmpeg made of it and complained about; or, when it could make no file of it, why.
+    pub outcome: Result<(Media, Log), String>,
 }
 
-/// Arguments that read a recorder's stream from standard input and write a fragmented MP4 to `output`.
+/// Arguments that read a recorder's stream from standard input and write a fragmented MP4 to the output that follows.
 /// Remux and live view share them: what plays live is what is kept.
 pub fn arguments(config: &MediaConfig, program: Program, live: bool) -> FfmpegCommand {
     let mut command = FfmpegCommand::new_with_path(&config.ffmpeg);
@@ -195,7 +198,10 @@ pub fn arguments(config: &MediaConfig, program: Program, live: bool) -> FfmpegCo
             .args(["-b:a", "32k", "-af", "aresample=async=1"]),
     };
     command.args(["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]);
-    command.args(["-flush_packets", "1", "-max_muxing_queue_size", "4096"]);
+    command.args(["-max_muxing_queue_size", "4096"]);
+    if live {
+        command.args(["-flush_packets", "1"]);
+    }
     command.format("mp4");
     command
 }
@@ -207,24 +213,35 @@ pub fn remux(
     output: &Path,
     cancel: &CancellationToken,
 ) -> Result<Remuxed, MediaError> {
-    let mut command = arguments(config, source.program, false);
-    command.output(file_url(output));
     let limits = Limits {
         deadline: Duration::from_secs(120 + source.bytes() / SLOWEST_BYTES_PER_S),
         stall: Duration::from_secs(60),
-        output_bytes_max: 1 << 16,
+        output_bytes_max: 0,
     };
+    let (fed, cancelled) = (source.clone(), cancel.clone());
+    let feed = move |to: &mut dyn Write| fed.copy_to(to, &cancelled);
+    make(config, source.program, feed, output, limits, cancel)
+}
+
+/// Runs FFmpeg between `feed`, which gives the digest of what it fed, and a file.
+pub(super) fn make(
+    config: &MediaConfig,
+    program: Program,
+    feed: impl FnOnce(&mut dyn Write) -> io::Result<String> + Send + 'static,
+    output: &Path,
+    limits: Limits,
+    cancel: &CancellationToken,
+) -> Result<Remuxed, MediaError> {
+    let mut command = arguments(config, program, false);
+    command.pipe_stdout();
     let (tell, digest) = std::sync::mpsc::sync_channel(1);
-    let feed: Feed = {
-        let (source, cancel) = (source.clone(), cancel.clone());
-        Box::new(move |to| {
-            let digest = source.copy_to(to, &cancel)?;
-            tell.send(digest)
-                .map_err(|_| io::Error::other("nobody waits for the digest"))
-        })
-    };
-    let outcome = match run(Command::from(command), "remux", Some(feed), limits, cancel) {
-        Ok(done) => Ok(done.log),
+    let feed: Feed = Box::new(move |to| {
+        tell.send(feed(to)?)
+            .map_err(|_| io::Error::other("nobody waits for the digest"))
+    });
+    let keep = |pipe: &mut dyn Read| keep(pipe, output);
+    let outcome = match run_into(command.into(), "remux", Some(feed), keep, limits, cancel) {
+        Ok(made) => Ok(made),
         // Footage that cannot be read: what it is (its digest) must be known all the same.
         Err(error @ MediaError::Failed { .. }) => Err(error.to_string()),
         Err(error) => return Err(error),
@@ -237,6 +254,37 @@ pub fn remux(
         source_digest,
         outcome,
     })
+}
+
+/// Writes what comes into a new file, and hashes it on the way.
+fn keep(from: &mut dyn Read, path: &Path) -> io::Result<Media> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
+        _ => {}
+    }
+    let mut file = File::create_new(path).map_err(named)?;
+    let mut digest = Context::new(&SHA256);
+    let mut buffer = vec![0; COPY_BYTES];
+    let (mut bytes, mut synced) = (0, 0);
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(Media {
+                path: path.to_owned(),
+                bytes,
+                sha256: data_encoding::HEXLOWER.encode(digest.finish().as_ref()),
+            });
+        }
+        file.write_all(&buffer[..count]).map_err(named)?;
+        digest.update(&buffer[..count]);
+        bytes += count as u64;
+        if bytes - synced >= SYNC_BYTES {
+            file.sync_data().map_err(named)?;
+            synced = bytes;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -277,7 +325,7 @@ mod tests {
 
     /// One hash per packet of the video, independent of container and timestamps.
     fn packets(path: &Path) -> Vec<String> {
-        let output = Command::new("ffmpeg")
+        let output = std::process::Command::new("ffmpeg")
             .args(["-v", "error", "-i"])
             .arg(path)
             .args([

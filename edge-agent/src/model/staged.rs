@@ -42,13 +42,24 @@ pub struct Parts {
     pub by_name: bool,
 }
 
+/// A file in the kept format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 (hex) of what was written.
+    pub sha256: String,
+}
+
 /// Parts joined into one file in the kept format, not verified yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Staged {
     /// Which.
     pub recording: RecordingId,
     /// The file in the kept format; or why it could not be made, in FFmpeg's words.
-    pub media: Result<PathBuf, String>,
+    pub media: Result<Media, String>,
     /// The joined source in one file, where it is to be kept too.
     pub native: Option<PathBuf>,
     /// The part with which the source begins.

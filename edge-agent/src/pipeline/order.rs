@@ -1,11 +1,11 @@
 //! One order from its row to its row: room, download, remux, verify, keep; and what each way to fail means.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wire::ids::{RecorderId, RecordingId};
@@ -15,16 +15,17 @@ use crate::catalog::CatalogError;
 use crate::catalog::recordings::PendingRecording;
 use crate::download::journal::Journal;
 use crate::download::slices::Wanted;
-use crate::download::{DownloadError, DownloadOrder, Manner, download};
+use crate::download::{DownloadError, DownloadOrder, Manner, News, download};
 use crate::footage::staging;
 use crate::footage::volume::{Reservation, Volume, VolumeError};
 use crate::governor::budget::Class;
 use crate::governor::{Place, Way};
+use crate::media::ahead::Ahead;
 use crate::media::process::MediaError;
 use crate::model::staged::Parts;
 use crate::plan::{ATTEMPTS_MAX, BACKGROUND, is_urgent, pause_after};
 use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
-use crate::remux::remux;
+use crate::remux::{ahead, remux};
 use crate::verify::{Claim, Verdict, Verified, verify};
 
 /// Room beyond twice the stated size (the parts and the kept file lie there together).
@@ -105,6 +106,7 @@ pub async fn carry_out(
         whole,
         way,
         gained: Arc::default(),
+        ahead: Mutex::default(),
         stop,
     };
     async {
@@ -155,6 +157,8 @@ struct Order {
     way: Way,
     /// Something came that was not there before.
     gained: Arc<AtomicBool>,
+    /// Its remux, which runs while it comes.
+    ahead: Mutex<Option<(Ahead, OwnedSemaphorePermit)>>,
     stop: CancellationToken,
 }
 
@@ -202,8 +206,10 @@ impl Order {
         // Not stopped with the downloads: what is received is worth a moment. Ends with the runtime.
         let cancel = CancellationToken::new();
         let guard = cancel.clone().drop_guard();
+        let (ahead, place) = self.ahead().take().unzip();
         let verdict = tokio::task::spawn_blocking(move || {
-            let staged = remux(&media, &parts, keep_native, &cancel)?;
+            let staged = remux(&media, &parts, ahead, keep_native, &cancel)?;
+            drop(place);
             verify(&media, &staged, claim, &cancel)
         })
         .await
@@ -267,10 +273,32 @@ impl Order {
             stall: Duration::from_secs(config.stall_s.max(1).into()),
         };
         let fetch = |part, progress, cancel| self.fetch(part, progress, cancel, place);
-        let note = |bytes| {
-            self.pipeline.progress().insert(row.id, bytes);
+        let note = |news: News<'_>| match news {
+            News::Begins(part) => self.remux_ahead(part, manner.stall),
+            News::Received(bytes) => {
+                self.pipeline.progress().insert(row.id, bytes);
+            }
         };
         download(&order, manner, fetch, note, &self.way, &self.stop).await
+    }
+
+    /// A file is about to come that may be the whole recording: its remux need not wait for its end.
+    fn remux_ahead(&self, part: &Path, pause: Duration) {
+        let mut running = self.ahead();
+        // What an earlier try made is of no use.
+        let place = match running.take() {
+            Some((_, place)) => Some(place),
+            None => {
+                let places = self.pipeline.0.remuxes_ahead.clone();
+                places.try_acquire_owned().ok()
+            }
+        };
+        *running =
+            place.and_then(|place| Some((ahead(&self.pipeline.0.parts.media, part, pause)?, place)));
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Option<(Ahead, OwnedSemaphorePermit)>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fetches a part with its share of the bandwidth, and tells the governor as soon as the recorder gives.

@@ -13,8 +13,10 @@ use super::search::cancelled;
 use super::session::{Session, library_time};
 use crate::recorder::worker_protocol::{Failure, Kind, Source};
 
-/// Time between two looks at position and file.
-const LOOK: Duration = Duration::from_millis(500);
+/// Time between two looks at the position, a number in the library's memory: the end is noticed soon.
+const LOOK: Duration = Duration::from_millis(50);
+/// Time between two looks at the file.
+const LOOK_AT_FILE: Duration = Duration::from_millis(500);
 /// Bytes that a recorder's name for a file has at most.
 const NAME_BYTES_MAX: usize = 99;
 /// Position: the device sent its end mark.
@@ -78,6 +80,7 @@ pub fn download(
     session.sdk.start_file(transfer.handle).map_err(fail)?;
 
     let (mut largest, mut grown_at) = (0, Instant::now());
+    let mut looked_at = Instant::now();
     loop {
         let stop = cancel.wait(LOOK);
         let position = session
@@ -108,6 +111,10 @@ pub fn download(
         if stop {
             return Err(cancelled(&session.at, &doing));
         }
+        if looked_at.elapsed() < LOOK_AT_FILE {
+            continue;
+        }
+        looked_at = Instant::now();
         let bytes = size("look at")?;
         if bytes > largest {
             (largest, grown_at) = (bytes, Instant::now());
