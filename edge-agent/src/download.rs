@@ -246,12 +246,18 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
 }
 
 fn span(order: &DownloadOrder, slice: &Slice) -> Span {
-    let Wanted { start, end, .. } = order.wanted;
+    let Wanted {
+        start,
+        end,
+        next_start,
+        ..
+    } = order.wanted;
     let turned = start.second_pass != end.second_pass;
     match &slice.source {
         Source::Name(_) => Span {
             start: start.wall,
             end: end.wall,
+            next_start,
             by_time: false,
             expected_bytes: order
                 .size_delta_bytes
@@ -262,6 +268,7 @@ fn span(order: &DownloadOrder, slice: &Slice) -> Span {
         Source::Time { start, end, .. } => Span {
             start: start.wall,
             end: end.wall,
+            next_start,
             by_time: true,
             expected_bytes: None,
             turned,
@@ -450,6 +457,7 @@ mod tests {
                         .wall
                         .saturating_add(jiff::SignedDuration::from_mins(minutes)),
                 ),
+                next_start: None,
                 stated_bytes: 0,
             },
             folder: folder.to_owned(),
@@ -717,6 +725,39 @@ mod tests {
             assert_eq!(nvr.asked.borrow().len(), 2, "split: {split}");
             let twice = parts.fetched_bytes as f64 / whole.len() as f64;
             assert!(twice < 1.7, "{twice}: all of it again");
+        }
+    }
+
+    /// What mends may come in two files as well, wherever it is split.
+    #[tokio::test]
+    async fn what_mends_may_be_split_itself() {
+        let nvr = Nvr::new();
+        let nvr = &nvr;
+        let whole = sample::part(&nvr.reel, 0, 5);
+        let second = sample::part(&nvr.reel, 0, 2).len();
+        for permille in [0, 20, 100, 300, 340, 500, 700, 990] {
+            let dir = tempfile::tempdir().unwrap();
+            let order = ten_seconds(dir.path());
+            nvr.asked.borrow_mut().clear();
+            let fetch = |request: PartRequest, _, _| async move {
+                let mut bytes = nvr.answer(&request);
+                match nvr.asked.borrow().len() {
+                    1 => bytes[second - 100..second + 12_000].fill(0x99),
+                    2 => {
+                        let cut = 40 + bytes.len() * permille / 1_000;
+                        let mut packs = bytes[cut + 1..].windows(4);
+                        let next = packs.position(|w| w == [0, 0, 1, 0xBA]).unwrap();
+                        let rest = [&bytes[..40], &bytes[cut + 1 + next..]].concat();
+                        std::fs::write(request.path.with_file_name("000-1_1.ps"), &rest).unwrap();
+                        return Ok(write(&request, &bytes[..cut]) + rest.len() as u64);
+                    }
+                    _ => {}
+                }
+                Ok(write(&request, &bytes))
+            };
+            let (way, cancel) = (Way::default(), CancellationToken::new());
+            let parts = download(&order, MANNER, fetch, |_| {}, &way, &cancel).await;
+            assert!(joined(&parts.unwrap()) == whole, "split at {permille}");
         }
     }
 

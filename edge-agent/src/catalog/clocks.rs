@@ -90,7 +90,10 @@ pub(super) fn steps(
     Ok(clock::steps(&runs))
 }
 
-fn runs(c: &Connection, recorder: RecorderId) -> Result<BTreeMap<u32, ClockRun>, CatalogError> {
+pub(super) fn runs(
+    c: &Connection,
+    recorder: RecorderId,
+) -> Result<BTreeMap<u32, ClockRun>, CatalogError> {
     Ok(
         c.prepare_cached("select * from clock_run where recorder_id = ?1 order by number")?
             .query_map([recorder.to_string()], |row| {

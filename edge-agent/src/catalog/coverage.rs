@@ -4,16 +4,18 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
 use rusqlite::{Connection, Row, named_params};
 use wire::coverage::OverwriteRisk;
 use wire::ids::CameraId;
 use wire::resource::{Camera, Defect, DefectKind, RecorderState, RecordingStatus};
 
+use super::recordings::source_time;
 use super::text::{time, word, word_opt};
 use super::{Catalog, CatalogError, FILE, SCHEMA, cameras, clocks, observations, reach, recorders};
+use crate::model::clock::ClockRun;
 use crate::model::coverage::{Doubt, Facts, Listed};
 use crate::model::time::{UtcRange, UtcTime};
+use crate::recorder::clock;
 
 /// What is known about a range of a camera, and of its recorder.
 #[derive(Debug, Clone)]
@@ -104,7 +106,7 @@ fn known(
             .filter(|(stretch, _)| stretch.overlaps(range))
             .map(|(stretch, how)| (stretch, how.into()))
             .collect(),
-        listed: listed(c, camera.id, range)?,
+        listed: listed(c, &camera, range)?,
     };
     let risk = reach::risk(c, recorder)?;
     Ok(Known {
@@ -137,20 +139,21 @@ pub(super) const LISTED: &str = "
     where camera_id = :camera and start_utc >= :reach and start_utc < :to and end_utc + :short > :from
     order by start_utc, id";
 
-fn listed(c: &Connection, camera: CameraId, range: UtcRange) -> Result<Vec<Listed>, CatalogError> {
-    let reach_us = super::recordings::longest_us(c, Some(camera))?;
+fn listed(c: &Connection, camera: &Camera, range: UtcRange) -> Result<Vec<Listed>, CatalogError> {
+    let reach_us = super::recordings::longest_us(c, Some(camera.id))?;
+    let runs: Vec<ClockRun> = clocks::runs(c, camera.recorder_id)?.into_values().collect();
     let rows: Vec<Listed> = c
         .prepare_cached(LISTED)?
         .query_map(
             named_params! {
-                ":camera": camera.to_string(),
+                ":camera": camera.id.to_string(),
                 ":reach": range.from.micros().saturating_sub(reach_us),
                 ":from": range.from.micros(),
                 ":to": range.to.micros(),
                 // What is held may end before the range and have been told to reach into it.
                 ":short": reach_us,
             },
-            listed_of,
+            |row| listed_of(row, &runs),
         )?
         .collect::<Result<_, _>>()?;
     Ok(rows
@@ -159,7 +162,7 @@ fn listed(c: &Connection, camera: CameraId, range: UtcRange) -> Result<Vec<Liste
         .collect())
 }
 
-fn listed_of(row: &Row<'_>) -> rusqlite::Result<Listed> {
+fn listed_of(row: &Row<'_>, runs: &[ClockRun]) -> rusqlite::Result<Listed> {
     let span = UtcRange {
         from: time(row, "start_utc")?,
         to: time(row, "end_utc")?,
@@ -171,7 +174,10 @@ fn listed_of(row: &Row<'_>) -> rusqlite::Result<Listed> {
         _ => None,
     };
     let told_end = match &short {
-        Some(_) => span.from.plus_s(told_seconds(row)?).max(span.to),
+        Some(_) => span
+            .from
+            .plus_s(told_seconds(row, span.from, runs)?)
+            .max(span.to),
         None => span.to,
     };
     Ok(Listed {
@@ -194,16 +200,16 @@ fn short_of(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
     Ok(short.map(|defect| defect.message))
 }
 
-/// Length of a recording by the recorder's own clock, the hour that comes twice included.
-fn told_seconds(row: &Row<'_>) -> rusqlite::Result<i64> {
-    let (start, end): (DateTime, DateTime) = (
-        super::text::parsed(row, "source_start")?,
-        super::text::parsed(row, "source_end")?,
+/// Length of a recording by the recorder's own clock, as it was when the recording began.
+fn told_seconds(row: &Row<'_>, began: UtcTime, runs: &[ClockRun]) -> rusqlite::Result<i64> {
+    let (start, end) = (
+        source_time(row, "source_start", "source_fold")?,
+        source_time(row, "source_end", "source_end_fold")?,
     );
-    let (first_pass, second_pass): (bool, bool) = (
-        !row.get::<_, bool>("source_fold")?,
-        row.get("source_end_fold")?,
-    );
-    let folded = if first_pass && second_pass { 3_600 } else { 0 };
-    Ok(end.duration_since(start).as_secs() + folded)
+    let run = runs.iter().rev().find(|run| run.began_at <= began);
+    let length_s = run
+        .or(runs.first())
+        .and_then(|run| clock::told_length_s(&run.zone, start, end));
+    // Of a recorder whose clock was never read only what it showed is known.
+    Ok(length_s.unwrap_or_else(|| end.wall.duration_since(start.wall).as_secs()))
 }

@@ -28,6 +28,8 @@ pub struct Span {
     pub start: DateTime,
     /// Last second.
     pub end: DateTime,
+    /// Where the channel's next recording begins, if that is at once.
+    pub next_start: Option<DateTime>,
     /// Asked for by time: what comes may reach beyond it.
     pub by_time: bool,
     /// Size of the stored file as it usually comes from this recorder; None: not known, or not a whole file.
@@ -88,11 +90,11 @@ struct Run {
 
 /// Looks. `given_up` are the holes that were asked for without avail.
 pub fn next(span: &Span, held: &[Held], given_up: &BTreeSet<Option<DateTime>>) -> Next {
-    let told: Vec<&Held> = held.iter().filter(|held| says_something(held)).collect();
+    let told = telling(held);
     if told.is_empty() {
         return Next::Whole;
     }
-    if span.turned || told.iter().any(|held| is_blind(span, held)) {
+    if span.turned || is_blind(span, &told) {
         return blind(&told);
     }
     let cover = cover(span, &told);
@@ -111,8 +113,8 @@ pub fn next(span: &Span, held: &[Held], given_up: &BTreeSet<Option<DateTime>>) -
 
 /// Bytes of what is whole in the files, each group once; 0 where no clock tells.
 pub fn sound_bytes(span: &Span, held: &[Held]) -> u64 {
-    let told: Vec<&Held> = held.iter().filter(|held| says_something(held)).collect();
-    if span.turned || told.iter().any(|held| is_blind(span, held)) {
+    let told = telling(held);
+    if span.turned || is_blind(span, &told) {
         return 0;
     }
     let cover = cover(span, &told);
@@ -123,15 +125,28 @@ pub fn sound_bytes(span: &Span, held: &[Held]) -> u64 {
     }
 }
 
-fn says_something(held: &Held) -> bool {
-    held.ended || held.layout.groups.iter().any(|group| group.mapped)
+/// The files that say something: they have groups, or are of a whole file that came to its end without any.
+fn telling(held: &[Held]) -> Vec<&Held> {
+    let of_whole =
+        |one: &Held| !one.mends && held.iter().any(|of| of.fetch == one.fetch && of.ended);
+    let has_groups = |one: &Held| one.layout.groups.iter().any(|group| group.mapped);
+    held.iter()
+        .filter(|one| has_groups(one) || of_whole(one))
+        .collect()
 }
 
-/// Whether its groups cannot be put in order by the clock: it is not there, not the recorder's, or goes back. A group
-/// whose clock was spoilt does not make the others worthless.
-fn is_blind(span: &Span, held: &Held) -> bool {
-    let mapped = held.layout.groups.iter().filter(|group| group.mapped);
-    2 * clocks(span, held).iter().flatten().count() <= mapped.count()
+/// Whether the groups cannot be put in order by the clock: it is not there, not the recorder's, or goes back. A group
+/// whose clock was spoilt does not make the others worthless, and a file without groups says nothing of the clock.
+fn is_blind(span: &Span, held: &[&Held]) -> bool {
+    let mapped: usize = held
+        .iter()
+        .map(|held| held.layout.groups.iter().filter(|g| g.mapped).count())
+        .sum();
+    let told: usize = held
+        .iter()
+        .map(|held| clocks(span, held).iter().flatten().count())
+        .sum();
+    2 * told <= mapped
 }
 
 /// The clock of each group, where it can be believed.
@@ -233,10 +248,16 @@ fn run(file: usize, groups: &[Group], of: Range<usize>) -> Option<Run> {
     })
 }
 
-/// What is asked for by time may bring the beginning of what follows.
+/// What is asked for by time may bring the beginning of what follows. Recorders tell ends in whole seconds, so within
+/// the last one only the next recording's start says whose a group is: his in whose time most of it is shown, as a clock
+/// in a stream tells when its pictures were coded, which may be some frames before they are shown.
 fn is_beyond(span: &Span, held: &Held, group: &Group) -> bool {
+    let next = span.next_start.map(ms).filter(|next| *next >= ms(span.end));
     (held.mends || span.by_time)
-        && wall_ms(group).is_some_and(|wall| wall >= ms(span.end) + BORDER_MS)
+        && wall_ms(group).is_some_and(|wall| {
+            wall >= ms(span.end) + BORDER_MS
+                || next.is_some_and(|next| wall + group.length_ms() / 2 >= next)
+        })
 }
 
 fn holes(span: &Span, held: &[&Held], cover: &[Run]) -> Vec<Hole> {
@@ -363,6 +384,7 @@ mod tests {
     const SPAN: Span = Span {
         start: DateTime::constant(2026, 11, 3, 15, 0, 0, 0),
         end: DateTime::constant(2026, 11, 3, 15, 1, 0, 0),
+        next_start: None,
         by_time: false,
         expected_bytes: None,
         turned: false,
@@ -539,6 +561,56 @@ mod tests {
             group.wall = group.wall.map(|wall| wall & !(0xFF << 36));
         }
         assert_eq!(look(&[foreign]), Next::Whole);
+    }
+
+    #[test]
+    fn what_the_next_recording_begins_with_is_not_part_of_this_one() {
+        let mut broken = file(0, false, 0..12);
+        broken.ended = false;
+        // Asked for to the last second, the recorder gives the group that begins in it.
+        let rest = file(1, true, 10..GROUPS + 1);
+        let followed = Span {
+            next_start: Some(SPAN.end),
+            ..SPAN
+        };
+        let bytes_of = |span: &Span| sound_bytes(span, &[broken.clone(), rest.clone()]);
+        let own: u64 = 40 + (0..GROUPS).map(|n| group(n).bytes).sum::<u64>();
+        assert_eq!(bytes_of(&followed), own);
+        assert_eq!(
+            bytes_of(&SPAN),
+            own + group(GROUPS).bytes,
+            "its own, or nobody's"
+        );
+        // One that begins later, or before this one ends, says nothing about the last second.
+        let before = Span {
+            next_start: Some(SPAN.start),
+            ..SPAN
+        };
+        assert_eq!(bytes_of(&before), bytes_of(&SPAN));
+    }
+
+    #[test]
+    fn a_file_without_groups_makes_nobody_blind() {
+        let mut damaged = file(0, false, 0..GROUPS);
+        damaged.layout.groups[7].damaged = true;
+        let rest = |fetch, mends| Held {
+            split: 1,
+            ..file(fetch, mends, 0..0)
+        };
+        // The second file of a split answer has but the end of a group.
+        assert_eq!(look(&[damaged, rest(1, true)]), hole(Some(6), Some(8)));
+        let mut first = file(0, false, 0..GROUPS);
+        first.ended = false;
+        assert_eq!(look(&[first, rest(0, false)]), hole(Some(28), None));
+        // Without any clock both files of a split one are taken.
+        let mut first = file(0, false, 0..1);
+        first.ended = false;
+        first.layout.groups[0].wall = None;
+        first.layout.groups[0].mapped = false;
+        assert_eq!(
+            look(&[first.clone(), rest(0, false)]),
+            Next::Done(vec![first.path.into(), PathBuf::from("0.ps").into()])
+        );
     }
 
     /// What happens to one answer of a recorder.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+
 use crate::model::time::RecorderTime;
 use crate::recorder::driver::Source;
 
@@ -20,6 +22,8 @@ pub struct Wanted {
     pub start: RecorderTime,
     /// End as told.
     pub end: RecorderTime,
+    /// Where the channel's next recording begins, on the same clock, if that is at once.
+    pub next_start: Option<DateTime>,
     /// Size as stated; 0 when unknown.
     pub stated_bytes: u64,
 }
@@ -97,6 +101,7 @@ mod tests {
             channel: 33,
             start: start.parse().unwrap(),
             end: end.parse().unwrap(),
+            next_start: None,
             stated_bytes: 1_200,
         }
     }

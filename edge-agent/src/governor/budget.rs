@@ -194,16 +194,21 @@ impl Budget {
         self.learnt.accepted(running, now);
     }
 
-    /// The recorder refuses; the place is given back. True: asking again may help, as lower work can give way or the
-    /// refusal may be a mood.
+    /// The recorder refuses; the place is given back. True: asking again may help, as lower work can give way or no
+    /// such limit was known: what chance, or a refusal of others a moment before, says is no answer to a person.
     pub fn refused(&mut self, id: UseId, now: UtcTime) -> bool {
         let Some(one) = self.uses.remove(&id) else {
             return false;
         };
-        let is_mood = self.learnt.refused(self.held(), now);
-        let is_above = |other: &Use| other.is_held() && other.class < one.class;
-        let again = is_mood || self.uses.values().any(is_above);
-        if again && one.class >= Class::Asked {
+        let was_known = self
+            .learnt
+            .limit()
+            .is_some_and(|limit| self.held() >= limit);
+        self.learnt.refused(self.held(), now);
+        let is_person = one.class >= Class::Asked;
+        let is_above = |other: &Use| is_person && other.is_held() && other.class < one.class;
+        let again = !was_known || self.uses.values().any(is_above);
+        if again && is_person {
             let until = now.plus_ms(COMES_BACK.as_millis() as i64);
             self.comes_back = self.comes_back.max(Some((one.class, until)));
         }

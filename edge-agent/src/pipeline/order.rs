@@ -1,8 +1,8 @@
 //! One order from its row to its row: room, download, remux, verify, keep; and what each way to fail means.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -260,6 +260,7 @@ impl Order {
                 channel: row.channel,
                 start: row.source_start,
                 end: row.source_end,
+                next_start: row.next_start,
                 stated_bytes: row.stated_bytes,
             },
             folder,
@@ -293,8 +294,8 @@ impl Order {
                 places.try_acquire_owned().ok()
             }
         };
-        *running =
-            place.and_then(|place| Some((ahead(&self.pipeline.0.parts.media, part, pause)?, place)));
+        *running = place
+            .and_then(|place| Some((ahead(&self.pipeline.0.parts.media, part, pause)?, place)));
     }
 
     fn ahead(&self) -> MutexGuard<'_, Option<(Ahead, OwnedSemaphorePermit)>> {

@@ -170,6 +170,14 @@ impl Device {
         }
     }
 
+    /// Whether nobody can tell for certain on which side of the hour that comes twice something was recorded: a file may
+    /// as well be an hour longer and the next one an hour shorter.
+    pub fn passes_look_alike(&self, around: UtcRange) -> bool {
+        let offset = |at: UtcTime| self.zone.to_offset(at.timestamp()).seconds();
+        let (before, after) = (around.from.plus_s(-2 * HOUR), around.to.plus_s(2 * HOUR));
+        !self.tells_difference && offset(after) < offset(before)
+    }
+
     /// Whether it answers at a time.
     pub fn answers(&self, now: UtcTime) -> bool {
         let within = |cut: &UtcRange| cut.from <= now && now < cut.to;

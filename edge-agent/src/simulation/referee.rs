@@ -327,6 +327,10 @@ impl Judge<'_> {
             .contains(&(self.channel.number, film.name.clone()));
         match self.fate(film) {
             Some(Fate::Held { to }) if cell.from >= to => return vec![Defect],
+            // The file after it, which is not listed yet, may have the hour that comes twice.
+            Some(Fate::Held { .. }) if self.site.device.passes_look_alike(cell) => {
+                return vec![NotObserved];
+            }
             Some(Fate::Held { .. }) => return Vec::new(),
             Some(Fate::Left { to, .. }) if cell.from >= to => return vec![Defect],
             Some(Fate::Left {

@@ -48,6 +48,8 @@ pub struct Site {
     pub fates: HashMap<(u32, String), Fate>,
     /// The newest reading of how far back each channel reaches that found footage.
     pub reach_read: HashMap<u32, UtcTime>,
+    /// The rows that stand for films which were to be fetched.
+    ids: HashMap<(u32, String), RecordingId>,
     /// When the recorder's clock was read, oldest first.
     pub clock_read: Vec<UtcTime>,
     book: ClockBook,
@@ -117,6 +119,7 @@ impl Site {
             listed: HashSet::new(),
             fates: HashMap::new(),
             reach_read: HashMap::new(),
+            ids: HashMap::new(),
             clock_read: Vec::new(),
             book: ClockBook::default(),
             steady: Instant::now(),
@@ -314,6 +317,7 @@ impl Site {
         let (catalog, now) = (&self.house.catalog, self.now());
         let film = self.device.film(row.channel, &row.source_name);
         let key = (row.channel, film.name.clone());
+        self.ids.insert(key.clone(), row.id);
         catalog.begin_download(row.id).await.unwrap();
         let channel = &self.device.channels[row.channel as usize - 1];
         let fate = if !channel.has(film, now) {
@@ -366,6 +370,7 @@ impl Site {
             kept_bytes: row.id.to_string().len() as u64,
             digest: digest.clone(),
             source_bytes: row.stated_bytes,
+            fetched_bytes: row.stated_bytes,
             source_digest: digest,
             video_codec: Some("h264".to_owned()),
             audio_codec: None,
@@ -403,9 +408,9 @@ impl Site {
             }
         };
         for name in chosen {
-            let id = self.id_of(channel, &name).await;
             let catalog = &self.house.catalog;
             let key = (channel, name);
+            let id = self.ids[&key];
             let Some(Fate::Held { to }) = self.fates.get(&key).copied() else {
                 continue;
             };
@@ -425,22 +430,5 @@ impl Site {
             .empty_garbage(&self.house.volumes)
             .await
             .unwrap();
-    }
-
-    async fn id_of(&self, channel: u32, name: &str) -> RecordingId {
-        let film = self.device.film(channel, name);
-        let filter = crate::catalog::recordings::RecordingFilter {
-            camera: Some(self.cameras[&channel]),
-            from: Some(film.span.from),
-            to: Some(film.span.to),
-            limit: 100,
-            ..Default::default()
-        };
-        let page = self.house.catalog.recordings(filter).await.unwrap();
-        let found = page
-            .items
-            .iter()
-            .find(|recording| recording.source_name == name);
-        found.expect("a recording that is held").id
     }
 }

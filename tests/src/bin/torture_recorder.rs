@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, default_value_t = 8)]
     recorders: u32,
     /// Recordings of each recorder.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 8)]
     recordings: u32,
     /// Seconds of each recording.
     #[arg(long, default_value_t = 240)]

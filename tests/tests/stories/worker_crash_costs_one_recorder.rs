@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hcnetsdk::scenario::{Fault, FaultKind, Scope};
 use tests::appliance::Appliance;
 use tests::stand_in::{PASSWORD, StandIn, USER, standard_channels, standard_spec};
@@ -65,10 +65,19 @@ async fn worker_crash_costs_one_recorder() -> Result<()> {
             save(&box_, dir.path(), ours).await?,
             save(&box_, dir.path(), theirs).await?,
         );
+        let (a, b) = (framehash(&a)?, framehash(&b)?);
+        if let Some((ours_line, theirs_line)) = a.lines().zip(b.lines()).find(|(x, y)| x != y) {
+            bail!(
+                "{} differs after the crash: {ours_line} instead of {theirs_line}",
+                ours.source_name
+            );
+        }
         ensure!(
-            framehash(&a)? == framehash(&b)?,
-            "{} differs after the crash",
-            ours.source_name
+            a.len() == b.len(),
+            "{} has {} packets after the crash instead of {}",
+            ours.source_name,
+            a.lines().count(),
+            b.lines().count()
         );
     }
     box_.stop()?;

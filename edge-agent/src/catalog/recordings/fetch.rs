@@ -1,5 +1,6 @@
 //! What is still to be fetched, and what became of each attempt.
 
+use jiff::civil::DateTime;
 use rusqlite::{Connection, Row, named_params, params};
 use wire::ids::{CameraId, RecorderId, RecordingId};
 use wire::resource::RecordingStatus;
@@ -7,7 +8,7 @@ use wire::telemetry::Event;
 use wire::time::UtcTime;
 
 use super::super::reach::reach_of;
-use super::super::text::{Word, cut, parsed, signed, size, time_opt, word};
+use super::super::text::{Word, cut, parsed, parsed_opt, signed, size, time_opt, word};
 use super::super::{Catalog, CatalogError, ChangeKind, Work, cameras};
 use crate::model::reach::at_risk;
 use crate::model::time::{RecorderTime, UtcRange};
@@ -41,6 +42,8 @@ pub struct PendingRecording {
     pub source_start: RecorderTime,
     /// End as told.
     pub source_end: RecorderTime,
+    /// Where the channel's next recording begins, on the recorder's clock, if that is at once.
+    pub next_start: Option<DateTime>,
     /// Recorder's clock less true time when it was listed.
     pub clock_offset_ms: i64,
     /// Recorder's zone then, minutes east.
@@ -65,7 +68,11 @@ pub struct PendingRecording {
 
 pub(in super::super) const TO_FETCH: &str = "
     select recording.*, camera.recorder_id, camera.keep, recorder.size_delta_bytes,
-        reach.told_utc, reach.oldest_utc, reach.pace_ms_per_h
+        reach.told_utc, reach.oldest_utc, reach.pace_ms_per_h,
+        (select next.source_start from recording next
+            where next.camera_id = recording.camera_id and next.start_utc > recording.start_utc
+                and next.start_utc between recording.end_utc and recording.end_utc + 1000000
+            order by next.start_utc limit 1) as next_start
     from recording indexed by recording_to_fetch
         join camera on camera.id = recording.camera_id
         join recorder on recorder.id = camera.recorder_id
@@ -79,7 +86,12 @@ pub(in super::super) const TO_FETCH: &str = "
     order by recording.priority desc, recording.start_utc
     limit :limit";
 
-fn source_time(row: &Row<'_>, wall: &str, fold: &str) -> rusqlite::Result<RecorderTime> {
+/// A time as the recorder told it, out of two columns.
+pub(in super::super) fn source_time(
+    row: &Row<'_>,
+    wall: &str,
+    fold: &str,
+) -> rusqlite::Result<RecorderTime> {
     Ok(RecorderTime {
         wall: parsed(row, wall)?,
         second_pass: row.get(fold)?,
@@ -102,6 +114,7 @@ pub(super) fn pending_of(row: &Row<'_>) -> rusqlite::Result<PendingRecording> {
         source_name: row.get("source_name")?,
         source_start: source_time(row, "source_start", "source_fold")?,
         source_end: source_time(row, "source_end", "source_end_fold")?,
+        next_start: parsed_opt(row, "next_start")?,
         clock_offset_ms: row.get("clock_offset_ms")?,
         zone_minutes: row.get("zone_minutes")?,
         stated_bytes: size(row, "stated_bytes")?,

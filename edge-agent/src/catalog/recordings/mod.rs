@@ -21,7 +21,7 @@ pub use self::{
     garbage::Emptied,
     held::{Held, Span, SpanFilter},
 };
-pub(super) use fetch::{give_up, take_up};
+pub(super) use fetch::{give_up, source_time, take_up};
 pub(super) use garbage::throw_away;
 pub(super) use kept::complete;
 

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::limit::PROBE_MAX;
+use super::super::limit::{MOOD, PROBE_MAX};
 use super::*;
 
 const OPEN: Window = Ok(());
@@ -23,10 +23,10 @@ fn full(running: u64, downloads_max: usize) -> Budget {
 /// The same at its limit.
 fn limited(running: u64) -> Budget {
     let mut budget = full(running, 9);
-    for (ms, may_be_a_mood) in [(-2_000, true), (0, false)] {
+    for ms in [-2_000, 0] {
         budget.ask(UseId(99), Class::Background);
         assert_eq!(budget.decide(at(ms), OPEN), [Decision::Begin(UseId(99))]);
-        assert_eq!(budget.refused(UseId(99), at(ms)), may_be_a_mood);
+        assert!(budget.refused(UseId(99), at(ms)), "nothing was known");
     }
     assert_eq!(budget.usage(at(0), OPEN).limit, Some(running as usize));
     budget
@@ -74,13 +74,16 @@ fn what_is_about_to_be_overwritten_waits_for_no_time_of_day_and_gives_way_last_o
     let places = budget.places(at(0), closed);
     assert_eq!((places.background, places.urgent), (0, 3));
     assert_eq!(budget.usage(at(0), OPEN).background, 2);
-    // A third is refused: two is the limit. Two viewers come; the ordinary one goes first.
-    budget.ask(UseId(12), Class::Urgent);
-    assert_eq!(budget.decide(at(1), OPEN), [Decision::Begin(UseId(12))]);
-    assert!(!budget.refused(UseId(12), at(1)));
+    // A third is refused, and once more: two is the limit. Two viewers come; the ordinary one goes first.
+    for (id, ms) in [(12, 1), (13, 1 + MOOD.as_millis() as i64)] {
+        budget.ask(UseId(id), Class::Urgent);
+        assert_eq!(budget.decide(at(ms), OPEN), [Decision::Begin(UseId(id))]);
+        assert!(budget.refused(UseId(id), at(ms)), "no limit was known");
+    }
+    assert_eq!(budget.usage(at(3_000), OPEN).limit, Some(2));
     for (viewer, goes) in [(100, 0), (101, 11)] {
         budget.ask(UseId(viewer), Class::Live);
-        let decisions = budget.decide(at(2), OPEN);
+        let decisions = budget.decide(at(3_000), OPEN);
         assert!(
             decisions
                 .iter()
@@ -222,6 +225,22 @@ fn nobody_takes_the_place_of_a_viewer_who_asks_again() {
     left.decide(at(0), OPEN);
     left.refused(UseId(100), at(0));
     assert_eq!(left.places(at(1_000), OPEN).background, 1);
+}
+
+/// Others, or chance, may have been refused a moment before: that is no answer to a person.
+#[test]
+fn a_viewer_is_refused_only_by_a_limit_that_was_known() {
+    let mut budget = full(2, 9);
+    budget.ended(UseId(0));
+    budget.ended(UseId(1));
+    budget.ask(UseId(2), Class::Background);
+    budget.decide(at(0), OPEN);
+    budget.refused(UseId(2), at(0));
+    for (id, again) in [(100, true), (101, false)] {
+        budget.ask(UseId(id), Class::Live);
+        assert_eq!(budget.decide(at(1), OPEN), [Decision::Begin(UseId(id))]);
+        assert_eq!(budget.refused(UseId(id), at(1)), again);
+    }
 }
 
 /// What may happen.

@@ -1,6 +1,6 @@
 //! What a recorder means when it tells a time: its zone, its summer time and how wrong its clock is and was.
 //!
-//! Only here is a [`RecorderTime`](crate::model::time::RecorderTime) turned into true time and back. Pure: facts come
+//! Only here is a [`RecorderTime`] turned into true time and back. Pure: facts come
 //! in, nothing is asked.
 //!
 //! | file | what |
@@ -34,7 +34,7 @@ use self::zone::ZoneRule;
 use super::worker_protocol::ClockFacts;
 use crate::model::clock::told_offset;
 use crate::model::inventory::RecorderClock;
-use crate::model::time::UtcTime;
+use crate::model::time::{RecorderTime, UtcTime};
 
 /// A zone explains a clock when what is left is less than this.
 const EXPLAINED_MINUTES: i64 = 15;
@@ -153,6 +153,16 @@ fn told_zone(facts: &ClockFacts) -> Option<ZoneRule> {
             None => ZoneRule::fixed(standard_s),
         })
     })
+}
+
+/// Seconds from one told time to another in a zone given as a POSIX text: an hour that comes twice or is left out between
+/// them counts as it is. None when the text is no zone.
+pub fn told_length_s(zone: &str, start: RecorderTime, end: RecorderTime) -> Option<i64> {
+    let zone = zone.parse().ok().and_then(ZoneRule::time_zone)?;
+    let utc = |told: RecorderTime| {
+        utc_of(told.wall, offset_of(&zone, told.wall, told.second_pass)).seconds()
+    };
+    Some(utc(end) - utc(start))
 }
 
 /// Both offsets of a wall clock that is shown twice: first pass, second pass.

@@ -90,7 +90,9 @@ impl DeviceClock {
         };
         let ends = self.meanings(told.end, end);
         let place = |start: &Moment| {
-            let end = ends.iter().find(|end| end.utc >= start.utc)?;
+            // A recording of an hour that begins in the hour that comes twice ends when it began, by the clock.
+            let after = ends.iter().find(|end| end.utc > start.utc);
+            let end = after.or_else(|| ends.iter().find(|end| end.utc == start.utc))?;
             Some(Placement {
                 start: start.told,
                 end: end.told,

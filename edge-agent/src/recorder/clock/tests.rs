@@ -461,6 +461,46 @@ fn what_was_recorded_before_a_step_that_nobody_saw_is_asked_for_by_both_clocks()
 }
 
 #[test]
+fn an_hour_of_footage_in_the_hour_that_comes_twice_is_an_hour() {
+    let zone = in_berlin("2026-10-25T12:00:00", "2026-10-25T11:00:00.5Z");
+    // Files of an hour, one after the other; the clocks go back at three.
+    let list = [
+        told("2026-10-25T01:14:04", "2026-10-25T02:14:04"),
+        told("2026-10-25T02:14:05", "2026-10-25T02:14:05"),
+        told("2026-10-25T02:14:06", "2026-10-25T03:14:06"),
+    ];
+    let day = UtcRange {
+        from: utc("2026-10-24T22:00:00Z"),
+        to: utc("2026-10-25T23:00:00Z"),
+    };
+    let placed = zone.place(&list, day, utc("2026-10-25T11:00:00Z"));
+    assert_eq!(
+        starts(&placed),
+        [
+            "2026-10-24T23:14:04Z",
+            "2026-10-25T00:14:05Z",
+            "2026-10-25T01:14:06Z"
+        ]
+    );
+    let lengths: Vec<i64> = placed
+        .iter()
+        .map(|one| one.unwrap().span.duration_ms() / 1_000)
+        .collect();
+    assert_eq!(lengths, [3_600, 3_600, 3_600]);
+    // The same is told of their ends when they are looked at again by their told times alone.
+    for one in placed.into_iter().flatten() {
+        let length_s = told_length_s(&zone.zone_text(), one.start, one.end);
+        assert_eq!(length_s, Some(3_600));
+    }
+    let across = [wall("2026-10-25T01:30:00"), wall("2026-10-25T03:30:00")].map(RecorderTime::new);
+    assert_eq!(
+        told_length_s(&zone.zone_text(), across[0], across[1]),
+        Some(3 * 3_600)
+    );
+    assert_eq!(told_length_s("no zone", across[0], across[1]), None);
+}
+
+#[test]
 fn a_box_that_was_wrong_teaches_nothing() {
     // It starts two days in the past, and a time server corrects it.
     let watched = Watched::new("2026-11-01T10:00:00.5Z");
