@@ -400,8 +400,10 @@ async fn a_person_who_asks_goes_first_and_sees_how_far_it_is() {
 async fn a_recorder_that_is_full_costs_no_attempt_and_is_asked_when_it_is_time() {
     let full = Act::Fail(FailureKind::Capacity);
     let site = Site::start(&[full.clone(), full, Act::Give(0, 5)]).await;
-    // The first may have been a mood.
-    site.eventually(|_| site.script.asked().len() == 1).await;
+    // The first may have been a mood. Put back means that the refusal was noted, at the time that still is.
+    let put_back =
+        |r: &Recording| r.status == RecordingStatus::Pending && site.script.asked().len() == 1;
+    site.eventually(put_back).await;
     site.advance_s(3);
     let put_back =
         |r: &Recording| r.status == RecordingStatus::Pending && site.script.asked().len() == 2;
