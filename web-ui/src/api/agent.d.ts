@@ -296,6 +296,40 @@ export interface components {
          * @enum {string}
          */
         GapCause: "not_recorded" | "clock_step" | "not_observed" | "recorder_unreachable" | "beyond_reach" | "overwritten_on_recorder" | "not_downloaded" | "failed" | "evicted" | "deleted" | "defect";
+        /** @description What became of a change of the key. */
+        KeyRotated: {
+            /** @description Passwords that are sealed with the new key. */
+            passwords: number;
+        };
+        /** @description A line of the list that is not taken. */
+        ListProblem: {
+            /** @description Counted from 1, the line of the columns included. */
+            line: number;
+            /** @description Why, in words. */
+            message: string;
+        };
+        /** @description A recorder of the list, without its password. */
+        ListedRecorder: {
+            /** @description Host name or IP address. */
+            address: string;
+            /** @description How it is talked to. */
+            driver: components["schemas"]["DriverKind"];
+            /** @description Whether the agent will work with it. */
+            enabled: boolean;
+            /** @description Its line. */
+            line: number;
+            /** @description Name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description TCP port.
+             */
+            port: number;
+            /** @description Over HTTPS. */
+            tls: boolean;
+            /** @description Account on the device. */
+            username: string;
+        };
         /** @description How a live stream is doing. */
         LiveStreamHealth: {
             /**
