@@ -82,6 +82,8 @@ enum Command {
         #[command(flatten)]
         args: gaps::Args,
     },
+    /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
+    RotateKey(ConfigFile),
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Command::Run(file) => with_config(&file, run),
         Command::Check { file, deep } => with_config(&file, |config| check(&config, deep)),
         Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
+        Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),

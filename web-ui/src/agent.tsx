@@ -1,7 +1,7 @@
 /** Entry point of the agent's LAN page. */
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
-import { CalendarCheck, Cctv, Film, LayoutDashboard, Settings } from "lucide-react";
+import { CalendarCheck, Cctv, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
 import { useState } from "react";
 
 import { setupQuery } from "./api/queries";

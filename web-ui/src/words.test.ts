@@ -1,7 +1,18 @@
 import { expect, it } from "vitest";
 
 import type { ListedRecording } from "./api/types";
-import { bandwidthText, bytesText, clockDriftText, clockOffsetText, codecText, count, kbpsOf, sentence, unavailableText } from "./words";
+import {
+  bandwidthText,
+  bytesText,
+  clockDriftText,
+  clockOffsetText,
+  codecText,
+  count,
+  durationText,
+  kbpsOf,
+  sentence,
+  unavailableText,
+} from "./words";
 
 it("writes bytes with three digits", () => {
   const texts = [0, 999, 1000, 9_949, 99_499, 999_499, 999_500, 1_500_000_000, 9.9e14].map(bytesText);
@@ -16,6 +27,10 @@ it("writes and reads bandwidths in Mbit/s", () => {
     "As much as it gives",
   ]);
   expect(["20", "2.5", "0.1", "0.29", ""].map(kbpsOf)).toEqual([20_000, 2_500, 100, 290, null]);
+});
+
+it("writes how long something took", () => {
+  expect([0, 999, 1000, 12_340].map(durationText)).toEqual(["0 ms", "999 ms", "1.0 s", "12.3 s"]);
 });
 
 it("counts", () => {

@@ -67,6 +67,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))
         .routes(routes!(downloads::downloads, downloads::set_downloads))
+        .routes(routes!(system::rotate_key))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))

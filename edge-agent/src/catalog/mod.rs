@@ -45,8 +45,10 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v2_login.sql"),
         include_str!("upgrade/v3_clock.sql"),
         include_str!("upgrade/v4_isapi.sql"),
-        include_str!("upgrade/v5_reach.sql"),
-        include_str!("upgrade/v6_fetched_bytes.sql"),
+        include_str!("upgrade/v5_tls.sql"),
+        include_str!("upgrade/v6_password.sql"),
+        include_str!("upgrade/v7_reach.sql"),
+        include_str!("upgrade/v8_fetched_bytes.sql"),
     ],
 };
 

@@ -286,20 +286,10 @@ impl Catalog {
         enabled: bool,
     ) -> Result<(), CatalogError> {
         self.write(move |w| {
-            let name = get(w.tx, id)?.name;
-            w.tx.execute(
-                "update recorder set removed_utc = ?2, password_sealed = x'', enabled = 0, state = 'unknown',
-                    state_reason = null, updated_utc = ?2 where id = ?1",
-                params![id.to_string(), w.now.micros()],
-            )?;
-            w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
-            for table in ["observation", "clock_run", "doubt", "reach", "reach_reading", "overwrite_risk"] {
-                w.tx.execute(
-                    &format!("delete from {table} where recorder_id = ?1"),
-                    [id.to_string()],
-                )?;
-            }
-            for camera in cameras::of_recorder(w.tx, id)? {
+            for id in ids {
+                if get(w.tx, id)?.enabled == enabled {
+                    continue;
+                }
                 w.tx.execute(
                     "update recorder set enabled = ?2, state = 'unknown', state_reason = null, updated_utc = ?3
                      where id = ?1",
@@ -443,15 +433,20 @@ fn remove(w: &mut Work<'_>, id: RecorderId) -> Result<(), CatalogError> {
             state_reason = null, updated_utc = ?2 where id = ?1",
         params![id.to_string(), w.now.micros()],
     )?;
-    w.tx.execute(
-        "delete from observation where recorder_id = ?1",
-        [id.to_string()],
-    )?;
-    w.tx.execute("delete from login where recorder_id = ?1", [id.to_string()])?;
-    w.tx.execute(
-        "delete from clock_run where recorder_id = ?1",
-        [id.to_string()],
-    )?;
+    for table in [
+        "login",
+        "observation",
+        "clock_run",
+        "doubt",
+        "reach",
+        "reach_reading",
+        "overwrite_risk",
+    ] {
+        w.tx.execute(
+            &format!("delete from {table} where recorder_id = ?1"),
+            [id.to_string()],
+        )?;
+    }
     for camera in cameras::of_recorder(w.tx, id)? {
         w.tx.execute(
             "update camera set enabled = 0, state = 'offline', updated_utc = ?2 where id = ?1",

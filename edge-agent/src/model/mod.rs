@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod coverage;
+pub mod fingerprint;
 pub mod inventory;
 pub mod reach;
 pub mod retention;
