@@ -23,7 +23,7 @@ const NAV: readonly NavItem[] = [
   { to: "/", text: "Overview", icon: LayoutDashboard },
   { to: "/recorders", text: "Recorders", icon: HardDrive },
   { to: "/recordings", text: "Recordings", icon: Film },
-  { to: "/completeness", text: "Completeness", icon: CalendarCheck },
+  { to: "/completeness", text: "Completeness", short: "Gaps", icon: CalendarCheck },
   { to: "/live", text: "Live", icon: Cctv },
   { to: "/system", text: "System", icon: Settings },
 ];

@@ -16,7 +16,7 @@ import { start } from "./start";
 const NAV: readonly NavItem[] = [
   { to: "/sites", text: "Sites", icon: Building2 },
   { to: "/recordings", text: "Recordings", icon: Film },
-  { to: "/completeness", text: "Completeness", icon: CalendarCheck },
+  { to: "/completeness", text: "Completeness", short: "Gaps", icon: CalendarCheck },
   { to: "/live", text: "Live", icon: Cctv },
 ];
 

@@ -13,7 +13,7 @@ export function Page({ title, actions, children }: PageProps) {
     document.title = `${title} · Holdfast`;
   }, [title]);
   return (
-    <main id="content" className="mx-auto flex w-full max-w-6xl flex-col gap-4 p-4 pb-24 md:p-6 md:pb-10">
+    <main id="content" className="mx-auto flex w-full max-w-6xl flex-col gap-4 p-4 pb-24 md:p-6 md:pb-24 lg:pb-10">
       <div className="flex min-h-9 flex-wrap items-center justify-between gap-x-4 gap-y-2">
         <h1 className="text-xl font-semibold">{title}</h1>
         {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}

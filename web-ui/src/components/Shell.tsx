@@ -11,6 +11,8 @@ import { Logo } from "./Logo";
 export interface NavItem {
   to: string;
   text: string;
+  /** Instead of the text where there is little room. */
+  short?: string;
   icon: LucideIcon;
 }
 
@@ -50,20 +52,21 @@ export function Shell({ me, nav, children }: ShellProps) {
 
 /** One list of links: in the header where there is room, else fixed to the bottom, in reach of a thumb. */
 const NAV = `fixed inset-x-0 bottom-0 z-20 flex justify-around border-t border-line bg-panel
-  pb-[env(safe-area-inset-bottom)] md:static md:justify-start md:gap-1 md:border-0 md:pb-0`;
+  pb-[env(safe-area-inset-bottom)] lg:static lg:justify-start lg:gap-1 lg:border-0 lg:pb-0`;
 
-function NavLink({ to, text, icon: Icon }: NavItem) {
+function NavLink({ to, text, short = text, icon: Icon }: NavItem) {
   return (
     <Link
       to={to}
       activeOptions={{ exact: to === "/", includeSearch: false }}
       data-testid={`nav-${text.toLowerCase()}`}
-      className="group flex min-w-16 flex-col items-center gap-0.5 rounded-lg px-3 py-2 text-xs text-soft
-        hover:text-ink aria-[current=page]:font-medium aria-[current=page]:text-ink md:flex-row md:gap-2 md:text-sm
-        md:aria-[current=page]:bg-raised"
+      className="group flex min-w-0 flex-1 flex-col items-center gap-0.5 rounded-lg px-0.5 py-2 text-[0.6875rem] text-soft
+        hover:text-ink aria-[current=page]:font-medium aria-[current=page]:text-ink lg:flex-none lg:flex-row lg:gap-2
+        lg:px-2 lg:text-sm lg:aria-[current=page]:bg-raised"
     >
       <Icon size={18} aria-hidden className="group-aria-[current=page]:text-accent" />
-      {text}
+      <span className="lg:hidden">{short}</span>
+      <span className="hidden lg:inline">{text}</span>
     </Link>
   );
 }
