@@ -53,6 +53,17 @@ pub fn check(password: &str) -> Result<(), WeakPassword> {
     Ok(())
 }
 
+/// A key of 256 bits of a passphrase (Argon2id, 64 MiB, three passes): what is sealed with it resists guessing by
+/// whoever has it. Takes about a second: not for async threads.
+pub fn key_of(passphrase: &str, salt: &[u8]) -> [u8; 32] {
+    let params = Params::new(64 * 1024, 3, 1, Some(32)).expect("the parameters are valid");
+    let mut key = [0; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(passphrase.as_bytes(), salt, &mut key)
+        .expect("a salt of 8 bytes and more, and a key of 32");
+    key
+}
+
 /// Hashes a password to a PHC string. Takes about 50 ms and 19 MiB: not for async threads.
 pub fn hash(password: &str) -> String {
     argon2()

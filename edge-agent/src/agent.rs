@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::api::{self, App};
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::custody::keeper::Keeper;
 use crate::evict::Evictor;
 use crate::footage::staging;
 use crate::governor::Governor;
@@ -160,6 +161,12 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
         "Start-up check done"
     );
     let recorders = tasks.stop_of(Floor::Recorders);
+    // On a floor below the work: what that keeps in its last moment is entered too.
+    let signer = identity
+        .signer()
+        .context("the appliance's key cannot sign")?;
+    let keeper = Keeper::new(catalog.clone(), volumes.clone(), Arc::new(signer));
+    tasks.spawn(Floor::Recorders, "custody", keeper.run(recorders.clone()));
     tasks.spawn(
         Floor::Recorders,
         "sessions",

@@ -122,10 +122,16 @@ impl Config {
     /// Reads the file. Without `path` the default one is read, and defaults hold when it does not exist.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let file = path.unwrap_or(Path::new(DEFAULT_PATH));
+        Self::parse(file, &Self::text(path)?)
+    }
+
+    /// The text of the file that [`Config::load`] reads; empty when defaults hold because there is none.
+    pub fn text(path: Option<&Path>) -> Result<String, ConfigError> {
+        let file = path.unwrap_or(Path::new(DEFAULT_PATH));
         match std::fs::read_to_string(file) {
-            Ok(text) => Self::parse(file, &text),
+            Ok(text) => Ok(text),
             Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                Self::parse(file, "")
+                Ok(String::new())
             }
             Err(source) => Err(ConfigError::Read {
                 path: file.to_owned(),

@@ -227,6 +227,16 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
         .flatten()
         .cloned()
         .collect();
+    let received = {
+        let stretches: Vec<_> = stretches.clone();
+        let (kept, received) = blocking(&order.folder, move || {
+            let received = journal.received(&stretches)?;
+            Ok((journal, received))
+        })
+        .await?;
+        journal = kept;
+        received
+    };
     let parts = Parts {
         recording: order.recording,
         folder: order.folder.clone(),
@@ -240,6 +250,7 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
         bytes: (0..slices.len()).map(|n| journal.slice_bytes(n)).sum(),
         fetched_bytes: journal.fetched_bytes().map_err(local(&order.folder))?,
         stretches,
+        received,
     };
     note(News::Received(parts.bytes));
     Ok(parts)

@@ -3,9 +3,11 @@
 
 mod agent;
 mod api;
+mod backup;
 mod catalog;
 mod completeness;
 mod config;
+mod custody;
 mod discover;
 mod download;
 mod evict;
@@ -20,8 +22,10 @@ mod pipeline;
 mod plan;
 mod playback;
 mod probe;
+mod rebuild;
 mod recorder;
 mod remux;
+mod repair;
 mod report;
 mod rotate_key;
 #[allow(unsafe_code)] // the one place: the vendor's library, inside the worker process
@@ -48,14 +52,14 @@ mod exit {
     pub const FAILURE: u8 = 1;
     /// The command line or the configuration is wrong: starting again changes nothing.
     pub const USAGE: u8 = 2;
-    /// `check` found something.
+    /// `check` or `verify` found something.
     pub const FOUND: u8 = 3;
 }
 
 /// Finds the footage of a recorder, keeps it, and serves it.
 ///
 /// Ends with 0 when told to stop, 1 after a failure, 2 when the command line or the configuration is wrong, 3 when
-/// `check` found something, 130 when told to stop twice.
+/// `check` or `verify` found something, 4 when `verify` finds no log to prove anything by, 130 when told to stop twice.
 #[derive(Debug, Parser)]
 #[command(name = "edge-agent", version)]
 struct Cli {
@@ -74,7 +78,32 @@ enum Command {
         /// Reads all footage and compares digests: takes as long as reading the disks.
         #[arg(long)]
         deep: bool,
+        /// Puts right what can be put right first: what an interruption left, footage that the catalog does not know,
+        /// rows whose files are gone. For an agent that does not run.
+        #[arg(long)]
+        repair: bool,
     },
+    /// Writes settings and catalog into one file. May run beside the agent.
+    Backup {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: backup::BackupArgs,
+    },
+    /// Restores what `backup` wrote; footage that was fetched since is read in from the disks. For an agent that does not
+    /// run.
+    Restore {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: backup::RestoreArgs,
+    },
+    /// Makes the catalog anew from the disks, also from a disk of another box; the old one is kept aside. For an agent that
+    /// does not run.
+    Rebuild(ConfigFile),
+    /// Verifies copied footage against its custody log, anywhere and offline: names the bytes, the file or the day that was
+    /// changed. Ends with 0 when all is as it was kept, 3 when not, 4 when there is no log to prove it.
+    Verify(custody::verifier::Args),
     /// Tells what is held of a camera's day, and every gap with its cause. May run beside the agent.
     Gaps {
         #[command(flatten)]
@@ -110,7 +139,22 @@ struct ConfigFile {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(file) => with_config(&file, run),
-        Command::Check { file, deep } => with_config(&file, |config| check(&config, deep)),
+        Command::Check { file, deep, repair } => with_config(&file, |config| match repair {
+            true => repair::run(&config, deep),
+            false => check_and_tell(|| catalog::check::check(&config.state.catalog(), deep)),
+        }),
+        Command::Backup { file, args } => {
+            with_config(&file, |config| match Config::text(file.config.as_deref()) {
+                Ok(text) => backup::run_backup(&config, &text, &args),
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::from(exit::USAGE)
+                }
+            })
+        }
+        Command::Restore { file, args } => backup::run_restore(file.config.as_deref(), &args),
+        Command::Rebuild(file) => with_config(&file, |config| rebuild::run(&config)),
+        Command::Verify(args) => custody::verifier::run(&args),
         Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
         Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
         Command::Openapi => print_openapi(),
@@ -158,8 +202,11 @@ fn run(config: Config) -> ExitCode {
     }
 }
 
-fn check(config: &Config, deep: bool) -> ExitCode {
-    match catalog::check::check(&config.state.catalog(), deep) {
+/// Checks, and ends as what was found says.
+fn check_and_tell(
+    check: impl FnOnce() -> Result<catalog::check::Report, catalog::CatalogError>,
+) -> ExitCode {
+    match check() {
         Ok(report) => {
             println!("{report}");
             match report.findings.is_empty() {

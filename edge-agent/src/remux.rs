@@ -13,7 +13,8 @@ use crate::media::ahead::Ahead;
 use crate::media::process::MediaError;
 use crate::media::ps::VideoCodec;
 use crate::media::remux::{Source, remux as run_ffmpeg};
-use crate::model::staged::{Parts, Staged, Stretch};
+use crate::model::chunks::Chunks;
+use crate::model::staged::{Joint, Parts, Staged, Stretch};
 
 /// Name of the file in the kept format within the staging folder.
 const MEDIA: &str = "media.mp4";
@@ -39,10 +40,15 @@ pub fn remux(
     keep_native: bool,
     cancel: &CancellationToken,
 ) -> Result<Staged, MediaError> {
-    let source = Source::open(parts.stretches.clone())?;
+    let mut source = Source::open(parts.stretches.clone())?;
+    source.chunks = known_chunks(parts, &source);
     let remuxed = match ahead.and_then(|ahead| ahead.finish(&source)) {
         Some(remuxed) => remuxed,
         None => run_ffmpeg(config, &source, &parts.folder.join(MEDIA), cancel)?,
+    };
+    let joint = match &source.chunks {
+        Some(_) => None,
+        None => Some(joint(parts, &source)),
     };
     if source.lost_bytes > 0 || source.joined.gap_ms > 1_000 {
         tracing::warn!(
@@ -64,6 +70,7 @@ pub fn remux(
     } else {
         None
     };
+    let source_bytes = source.bytes();
     Ok(Staged {
         recording: parts.recording,
         media,
@@ -73,13 +80,44 @@ pub fn remux(
             .first()
             .map(|first| first.path.clone())
             .unwrap_or_default(),
-        source_bytes: source.bytes(),
-        source_digest: remuxed.source_digest,
+        source_bytes,
+        source_digest: remuxed.source.sha256,
+        source_chunks: source.chunks.unwrap_or(remuxed.source.chunks),
+        joint,
         whole_file_bytes: parts.by_name.then_some(parts.bytes),
         h265: source.program.video.map(|codec| codec == VideoCodec::H265),
         fetched_bytes: parts.fetched_bytes,
         gap_ms: source.joined.gap_ms,
     })
+}
+
+/// The digests of the source's mebibytes, where they were taken as it came: it came as one file, and is all of it.
+fn known_chunks(parts: &Parts, source: &Source) -> Option<Chunks> {
+    let [received] = &parts.received[..] else {
+        return None;
+    };
+    let whole = source.is_whole(&received.path) && received.bytes == source.bytes();
+    (whole && received.chunks.fits(received.bytes)).then(|| received.chunks.clone())
+}
+
+/// What came, and what of it was joined.
+fn joint(parts: &Parts, source: &Source) -> Joint {
+    let number = |path: &Path| {
+        let same = |received: &crate::model::staged::ReceivedPart| received.path == path;
+        parts.received.iter().position(same).unwrap_or_default()
+    };
+    let pieces = source.joined.pieces.iter().map(|piece| {
+        let stretch = &source.parts[piece.part];
+        (
+            number(&stretch.path),
+            stretch.from + piece.offset,
+            piece.bytes,
+        )
+    });
+    Joint {
+        pieces: pieces.collect(),
+        parts: parts.received.clone(),
+    }
 }
 
 /// The joined source as one file: a single part that is read whole is one already.

@@ -13,6 +13,7 @@ use wire::ids::RecordingId;
 use wire::resource::{Defect, DefectKind};
 
 use crate::footage::fragments::{self, FragmentIndex};
+use crate::footage::sidecar::Custody;
 use crate::media::mp4::{self, Container, Fragment};
 use crate::media::picture::{self, Picture};
 use crate::media::probe::{self, Probe};
@@ -64,6 +65,8 @@ pub struct Facts {
     pub fragments: FragmentIndex,
     /// What is wrong with it; kept all the same.
     pub defects: Vec<Defect>,
+    /// Digests of its mebibytes, as received and as kept.
+    pub custody: Custody,
 }
 
 /// A staged file that may be kept. Only this file makes one, and the catalog accepts nothing else.
@@ -239,6 +242,11 @@ fn examine(
         duration_ms: container.duration_ms(),
         fragments: index(&container),
         defects,
+        custody: Custody::new(
+            media.chunks.clone(),
+            staged.source_chunks.clone(),
+            staged.joint.as_ref(),
+        ),
     })
 }
 
@@ -262,6 +270,11 @@ fn as_it_came(staged: &Staged, claim: Claim, defects: Vec<Defect>) -> Result<Fac
         duration_ms: 0,
         fragments: FragmentIndex::default(),
         defects,
+        custody: Custody::new(
+            staged.source_chunks.clone(),
+            staged.source_chunks.clone(),
+            staged.joint.as_ref(),
+        ),
     })
 }
 
@@ -452,6 +465,7 @@ mod tests {
             recording: RecordingId::new(),
             folder: dir.path().to_owned(),
             stretches: vec![path.into()],
+            received: Vec::new(),
             bytes: bytes.len() as u64,
             fetched_bytes: bytes.len() as u64,
             by_name: true,
@@ -503,11 +517,10 @@ mod tests {
         assert_eq!(facts.source_bytes, bytes.len() as u64);
         let kept = std::fs::read(&facts.media).unwrap();
         assert_eq!(facts.kept_bytes, kept.len() as u64);
-        let digest = ring::digest::digest(&ring::digest::SHA256, &kept);
-        assert_eq!(
-            facts.digest,
-            data_encoding::HEXLOWER.encode(digest.as_ref())
-        );
+        let digest = crate::model::chunks::sha256(&kept);
+        assert_eq!(facts.digest, crate::model::chunks::hex(&digest));
+        assert_eq!(facts.custody.kept.as_slice(), [digest]);
+        assert!(facts.custody.source.fits(facts.source_bytes));
     }
 
     #[test]

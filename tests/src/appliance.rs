@@ -271,6 +271,37 @@ impl Appliance {
         Ok(())
     }
 
+    /// `edge-agent verify` of the volume of the stopped appliance must find everything as it was kept.
+    pub fn verify(&self) -> Result<()> {
+        let output = Command::new(program("edge-agent")?)
+            .args(["verify"])
+            .arg(self.footage())
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            output.status.success() && !told.contains("Note:"),
+            "edge-agent verify found:\n{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Runs a command of the agent with this appliance's configuration; what it printed.
+    pub fn command(&self, name: &str, args: &[&str]) -> Result<String> {
+        let output = Command::new(program("edge-agent")?)
+            .args([name, "--config"])
+            .arg(self.config_path())
+            .args(args)
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "edge-agent {name} failed:\n{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(told)
+    }
+
     /// Every WARN and ERROR line of the log must hold one of the `announced` texts.
     pub fn log_is_clean(&self, announced: &[&str]) -> Result<()> {
         log_is_clean(&self.log(), announced)

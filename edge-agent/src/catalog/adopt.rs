@@ -6,8 +6,9 @@
 //! with that serial is logged in to (again), it takes its cameras over (`recorders.rs`). Digests are not computed: that
 //! is what `edge-agent check --deep` is for.
 
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::{OptionalExtension, named_params, params};
 use wire::ids::{CameraId, RecorderId, RecordingId};
@@ -20,29 +21,80 @@ use crate::footage::sidecar::Sidecar;
 use crate::footage::volume::{Volume, VolumeId, Volumes};
 
 /// Recordings read in per transaction.
-const BATCH: usize = 100;
+const BATCH: usize = 500;
+/// Batches that are read ahead of those that are written.
+const AHEAD: usize = 2;
+/// Refusals that are remembered; more are counted.
+const REFUSED_MAX: usize = 1_000;
 
 /// What was read in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Adopted {
     /// Recordings that are held now.
     pub recordings: u64,
     /// Descriptions that were left: unreadable, without their media, or of something that the catalog has decided
     /// about. `edge-agent check` names the files.
     pub left: u64,
+    /// Which those are and why, the first thousand.
+    pub refused: Vec<Refused>,
 }
+
+/// Footage that was not read in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its volume.
+    pub volume: String,
+    /// Its files, without extension.
+    pub stem: Stem,
+    /// Why, in words.
+    pub why: String,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { volume, stem, why } = self;
+        write!(f, "not read in: {stem} on volume {volume:?}: {why}")
+    }
+}
+
+impl Adopted {
+    fn refuse(&mut self, volume: &Volume, stem: Stem, why: String) {
+        tracing::warn!(volume = volume.name(), stem = %stem, reason = why, "Footage is not read in");
+        self.left += 1;
+        if self.refused.len() < REFUSED_MAX {
+            self.refused.push(Refused {
+                volume: volume.name().to_owned(),
+                stem,
+                why,
+            });
+        }
+    }
+}
+
+/// Hears how many recordings have been read in.
+pub type Told<'a> = &'a (dyn Fn(u64) + Sync);
 
 impl Catalog {
     /// Reads in the footage of every volume that came with some, once; goes on where an interruption stopped it. To
     /// be called at start-up before anything is discovered, or else it would be fetched again.
     pub async fn adopt_footage(&self, volumes: &Volumes) -> Result<Adopted, CatalogError> {
+        self.adopt_footage_telling(volumes, &|_| {}).await
+    }
+
+    /// The same, telling how far it is.
+    pub async fn adopt_footage_telling(
+        &self,
+        volumes: &Volumes,
+        told: Told<'_>,
+    ) -> Result<Adopted, CatalogError> {
         let mut adopted = Adopted::default();
         for volume in volumes.iter() {
             if !self.is_to_adopt(volume.id()).await? || volume.check().is_err() {
                 continue;
             }
-            let of_volume = match self.adopt_volume(volume).await {
-                Ok(of_volume) => of_volume,
+            let (before, left) = (adopted.recordings, adopted.left);
+            match self.adopt_volume(volume, &mut adopted, told).await {
+                Ok(()) => {}
                 // A disk that cannot be read is no reason not to work with the others.
                 Err(e @ (CatalogError::Io { .. } | CatalogError::Volume(_))) => {
                     tracing::warn!(volume = volume.name(), error = %e,
@@ -50,17 +102,27 @@ impl Catalog {
                     continue;
                 }
                 Err(e) => return Err(e),
-            };
+            }
             tracing::info!(
                 volume = volume.name(),
-                recordings = of_volume.recordings,
-                left = of_volume.left,
+                recordings = adopted.recordings - before,
+                left = adopted.left - left,
                 "The footage that lay on a volume has been read in"
             );
-            adopted.recordings += of_volume.recordings;
-            adopted.left += of_volume.left;
         }
         Ok(adopted)
+    }
+
+    /// The footage of these volumes is to be read in again: what the catalog knows is left alone.
+    pub async fn adopt_again(&self, volumes: &Volumes) -> Result<(), CatalogError> {
+        let ids: Vec<i64> = volumes.iter().map(|volume| volume.id().0).collect();
+        self.write(move |w| {
+            for id in ids {
+                w.tx.execute("update volume set to_adopt = 1 where id = ?1", [id])?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn is_to_adopt(&self, id: VolumeId) -> Result<bool, CatalogError> {
@@ -74,75 +136,121 @@ impl Catalog {
         .await
     }
 
-    async fn adopt_volume(&self, volume: &Volume) -> Result<Adopted, CatalogError> {
-        let mut adopted = Adopted::default();
-        let mut folders = vec![volume.path().join(CAMERAS)];
-        while let Some(folder) = folders.pop() {
-            let disk = volume.clone();
-            let content = tokio::task::spawn_blocking(move || read_folder(&disk, &folder))
-                .await
-                .map_err(|_| base::sqlite::DbError::Closed)??;
-            folders.extend(content.folders);
-            adopted.left += content.left;
-            let id = volume.id();
-            for batch in content.found.chunks(BATCH) {
-                let (batch, all) = (batch.to_vec(), batch.len() as u64);
-                let taken = self.write(move |w| adopt(w, id, batch)).await?;
-                adopted.recordings += taken;
-                adopted.left += all - taken;
-            }
-        }
+    async fn adopt_volume(
+        &self,
+        volume: &Volume,
+        adopted: &mut Adopted,
+        told: Told<'_>,
+    ) -> Result<(), CatalogError> {
+        // Reading and parsing on one thread, writing on another.
+        let (give, mut come) = tokio::sync::mpsc::channel(AHEAD);
+        let (catalog, disk) = (self.clone(), volume.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let reading = tokio::task::spawn_blocking(move || {
+            let known = |folder: String| runtime.block_on(catalog.stems_in(disk.id(), folder));
+            read_volume(&disk, known, |content| give.blocking_send(content).is_ok())
+        });
         let id = volume.id();
+        while let Some(content) = come.recv().await {
+            adopted.recordings += content.known;
+            for (stem, why) in content.refused {
+                adopted.refuse(volume, stem, why);
+            }
+            if !content.found.is_empty() {
+                let (taken, refused) = self.write(move |w| adopt(w, id, content.found)).await?;
+                adopted.recordings += taken;
+                for (stem, why) in refused {
+                    adopted.refuse(volume, stem, why);
+                }
+            }
+            told(adopted.recordings);
+        }
+        reading.await.map_err(|_| base::sqlite::DbError::Closed)??;
         self.write(move |w| {
             w.tx.execute("update volume set to_adopt = 0 where id = ?1", [id.0])?;
             Ok(())
         })
-        .await?;
-        Ok(adopted)
+        .await
+    }
+
+    /// The stems within a folder of a volume that the catalog knows to be held.
+    async fn stems_in(
+        &self,
+        volume: VolumeId,
+        folder: String,
+    ) -> Result<HashSet<String>, CatalogError> {
+        self.read(move |c| {
+            Ok(c.prepare_cached(
+                "select stem from recording indexed by recording_stem
+                 where volume_id = ?1 and stem > ?2 || '/' and stem < ?2 || '0' and stem is not null
+                    and status = 'completed'",
+            )?
+            .query_map(params![volume.0, folder], |row| row.get(0))?
+            .collect::<Result<_, _>>()?)
+        })
+        .await
     }
 }
 
+/// A piece of what lies on a volume.
 #[derive(Default)]
 struct Content {
-    folders: Vec<PathBuf>,
     found: Vec<(Stem, Sidecar)>,
-    left: u64,
+    /// Recordings that the catalog knows: read in before.
+    known: u64,
+    refused: Vec<(Stem, String)>,
 }
 
-/// The recordings of one folder whose description and media fit together.
-fn read_folder(volume: &Volume, folder: &Path) -> Result<Content, CatalogError> {
-    let io = |source| CatalogError::Io {
-        path: folder.to_owned(),
-        source,
-    };
+/// Reads what lies on a volume and gives it away piece by piece, until nobody takes it.
+fn read_volume(
+    volume: &Volume,
+    known: impl Fn(String) -> Result<HashSet<String>, CatalogError>,
+    mut give: impl FnMut(Content) -> bool,
+) -> Result<(), CatalogError> {
+    let mut folders = vec![volume.path().join(CAMERAS)];
     let mut content = Content::default();
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(content),
-        Err(e) => return Err(io(e)),
-    };
-    for entry in entries {
-        let path = entry.map_err(io)?.path();
-        if path.is_dir() {
-            content.folders.push(path);
-            continue;
-        }
-        let relative = path.strip_prefix(volume.path()).unwrap_or(&path);
-        let Ok((stem, SIDECAR)) = Stem::of_file(&relative.to_string_lossy())
-            .as_ref()
-            .map(|(stem, extension)| (stem.clone(), *extension))
-        else {
-            continue;
+    while let Some(folder) = folders.pop() {
+        let io = |source| CatalogError::Io {
+            path: folder.clone(),
+            source,
         };
-        match fits(volume, &stem, &path) {
-            Ok(sidecar) => content.found.push((stem, sidecar)),
-            Err(why) => {
-                tracing::warn!(volume = volume.name(), stem = %stem, reason = why, "Footage is not read in");
-                content.left += 1;
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(io(e)),
+        };
+        let mut of_folder = None;
+        for entry in entries {
+            let entry = entry.map_err(io)?;
+            let path = entry.path();
+            if entry.file_type().map_err(io)?.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let relative = path.strip_prefix(volume.path()).unwrap_or(&path);
+            let relative = relative.to_string_lossy();
+            let Ok((stem, SIDECAR)) = Stem::of_file(&relative) else {
+                continue;
+            };
+            let known = match &of_folder {
+                Some(known) => known,
+                None => of_folder.insert(known(stem.folder().to_owned())?),
+            };
+            if known.contains(stem.as_str()) {
+                content.known += 1;
+                continue;
+            }
+            match fits(volume, &stem, &path) {
+                Ok(sidecar) => content.found.push((stem, sidecar)),
+                Err(why) => content.refused.push((stem, why)),
+            }
+            if content.found.len() >= BATCH && !give(std::mem::take(&mut content)) {
+                return Ok(());
             }
         }
     }
-    Ok(content)
+    give(content);
+    Ok(())
 }
 
 fn fits(volume: &Volume, stem: &Stem, description: &Path) -> Result<Sidecar, String> {
@@ -161,45 +269,64 @@ fn fits(volume: &Volume, stem: &Stem, description: &Path) -> Result<Sidecar, Str
     }
 }
 
-/// Takes recordings in; returns how many are held now because of it (those that already were count too).
+/// Recordings that were refused, and why.
+type RefusedOf = Vec<(Stem, String)>;
+
+/// Takes recordings in; returns how many are held now because of it (those that already were count too), and which are
+/// not.
 fn adopt(
     w: &mut Work<'_>,
     volume: VolumeId,
     batch: Vec<(Stem, Sidecar)>,
-) -> Result<u64, CatalogError> {
-    let mut held = 0;
+) -> Result<(u64, RefusedOf), CatalogError> {
+    let (mut held, mut refused) = (0, Vec::new());
     for (stem, sidecar) in batch {
-        held += u64::from(adopt_one(w, volume, &stem, &sidecar)?);
+        match adopt_one(w, volume, &stem, &sidecar)? {
+            Ok(()) => held += 1,
+            Err(why) => refused.push((stem, why)),
+        }
     }
-    Ok(held)
+    Ok((held, refused))
 }
 
+/// Takes a recording in, or says why not.
 fn adopt_one(
     w: &mut Work<'_>,
     volume: VolumeId,
     stem: &Stem,
     sidecar: &Sidecar,
-) -> Result<bool, CatalogError> {
+) -> Result<Result<(), String>, CatalogError> {
     let named_by: Option<RecordingId> =
         w.tx.prepare_cached("select id from recording where volume_id = ?1 and stem = ?2")?
             .query_row(params![volume.0, stem.as_str()], |row| parsed(row, "id"))
             .optional()?;
     if let Some(named_by) = named_by {
         // Held already, or being kept: then start-up finishes it.
-        return Ok(named_by == sidecar.recording);
+        return Ok(match named_by == sidecar.recording {
+            true => Ok(()),
+            false => Err(format!(
+                "its description tells of recording {}, but the name is that of recording {named_by}",
+                sidecar.recording
+            )),
+        });
     }
     let leaving =
         w.tx.prepare_cached("select 1 from garbage where volume_id = ?1 and stem = ?2")?
             .exists(params![volume.0, stem.as_str()])?;
     if leaving {
-        return Ok(false);
+        return Ok(Err("it has left, and its files are about to go".to_owned()));
     }
-    if !make_camera(w, sidecar)? {
-        return Ok(false);
+    if let Err(why) = make_camera(w, sidecar)? {
+        return Ok(Err(why));
     }
     match same_source(w, sidecar)? {
         None => insert_pending(w, sidecar)?,
-        Some((_, RecordingStatus::Completed | RecordingStatus::Evicted)) => return Ok(false),
+        Some((id, RecordingStatus::Completed)) => return Ok(Err(held_elsewhere(w, id, sidecar)?)),
+        Some((id, RecordingStatus::Evicted)) => {
+            return Ok(Err(format!(
+                "recording {id} has left, by a rule or because a person deleted it: remove the files, or move them away"
+            )));
+        }
         Some((id, _)) => {
             // Discovered again before its footage was read in: the id that the footage bears wins. What was told of
             // the other one is made good by a resync.
@@ -220,8 +347,30 @@ fn adopt_one(
             )?;
         }
     }
-    let status = recordings::complete(w, sidecar, volume, stem)?;
-    Ok(status != RecordingStatus::Evicted)
+    recordings::complete(w, sidecar, volume, stem)?;
+    Ok(Ok(()))
+}
+
+/// Two descriptions of one recording: the first that was read in stays.
+fn held_elsewhere(
+    w: &Work<'_>,
+    id: RecordingId,
+    sidecar: &Sidecar,
+) -> Result<String, CatalogError> {
+    let (volume, stem): (String, String) = w.tx.query_row(
+        "select volume.name, recording.stem from recording join volume on volume.id = recording.volume_id
+         where recording.id = ?1",
+        [id.to_string()],
+        |row| Ok((row.get("name")?, row.get("stem")?)),
+    )?;
+    Ok(match id == sidecar.recording {
+        true => {
+            format!("it is a copy of recording {id}, which is held as {stem} on volume {volume:?}")
+        }
+        false => format!(
+            "it is the same footage of the recorder as recording {id}, which is held as {stem} on volume {volume:?}"
+        ),
+    })
 }
 
 /// The row that stands for the same recording of the same device, or bears the same id.
@@ -253,9 +402,9 @@ fn same_source(
         .optional()?)
 }
 
-/// Makes sure that the camera is there. False when the camera of that id is another device's: footage never shows up
-/// under the wrong camera.
-fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<bool, CatalogError> {
+/// Makes sure that the camera is there, or says why not: the camera of that id is another device's, and footage never
+/// shows up under the wrong camera.
+fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<Result<(), String>, CatalogError> {
     let known: Option<(Option<String>, u64)> = w
         .tx
         .prepare_cached(
@@ -267,8 +416,18 @@ fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<bool, CatalogError
         })
         .optional()?;
     if let Some((serial, channel)) = known {
-        return Ok(serial.as_deref() == Some(&sidecar.device_serial)
-            && channel == u64::from(sidecar.channel));
+        let same = serial.as_deref() == Some(&sidecar.device_serial)
+            && channel == u64::from(sidecar.channel);
+        return Ok(match same {
+            true => Ok(()),
+            false => Err(format!(
+                "camera {} is channel {channel} of device {}; this footage is of channel {} of device {}",
+                sidecar.camera,
+                serial.unwrap_or_else(|| "(unknown)".to_owned()),
+                sidecar.channel,
+                sidecar.device_serial
+            )),
+        });
     }
     let (recorder, at_work) = recorder_for(w, sidecar)?;
     let camera: CameraId = sidecar.camera;
@@ -285,7 +444,7 @@ fn make_camera(w: &mut Work<'_>, sidecar: &Sidecar) -> Result<bool, CatalogError
         ],
     )?;
     w.changed(ChangeKind::Camera, camera);
-    Ok(true)
+    Ok(Ok(()))
 }
 
 /// A row for the device that has no camera of that channel yet, and whether it is at work: the device's own if it has

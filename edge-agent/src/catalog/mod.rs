@@ -6,10 +6,12 @@
 
 pub mod access;
 pub mod adopt;
+pub mod anew;
 pub mod cameras;
 pub mod check;
 pub mod clocks;
 pub mod coverage;
+pub mod custody;
 pub mod error;
 pub mod jobs;
 pub mod logins;
@@ -49,6 +51,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v6_password.sql"),
         include_str!("upgrade/v7_reach.sql"),
         include_str!("upgrade/v8_fetched_bytes.sql"),
+        include_str!("upgrade/v9_custody.sql"),
     ],
 };
 
@@ -78,6 +81,7 @@ struct Signals {
     changes: broadcast::Sender<Change>,
     outbox: watch::Sender<u64>,
     garbage: Notify,
+    custody: Notify,
     reserve: reserve::Reserve,
     _lock: File,
 }
@@ -108,26 +112,16 @@ impl Catalog {
     /// Opens the catalog in its folder, creating both as needed, and locks the folder: a second agent on the same
     /// folder is refused, and so is a catalog that a newer program wrote.
     pub fn open(folder: &Path, clock: Clock) -> Result<Self, CatalogError> {
-        let io = |source| CatalogError::Io {
+        anew::settle(folder, clock.now().into())?;
+        Self::open_folder(folder, clock)
+    }
+
+    fn open_folder(folder: &Path, clock: Clock) -> Result<Self, CatalogError> {
+        base::durable::create_dir_all(folder).map_err(|source| CatalogError::Io {
             path: folder.to_owned(),
             source,
-        };
-        base::durable::create_dir_all(folder).map_err(io)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"))
-            .map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(CatalogError::Busy {
-                    folder: folder.to_owned(),
-                });
-            }
-            Err(std::fs::TryLockError::Error(source)) => return Err(io(source)),
-        }
+        })?;
+        let lock = lock(folder)?;
         let db = Database::open(&folder.join(FILE), &SCHEMA, READERS)?;
         Ok(Self {
             db,
@@ -137,6 +131,7 @@ impl Catalog {
                 changes: broadcast::channel(CHANGES_MAX).0,
                 outbox: watch::channel(0).0,
                 garbage: Notify::new(),
+                custody: Notify::new(),
                 reserve: reserve::Reserve::take(folder),
                 _lock: lock,
             }),
@@ -212,6 +207,47 @@ impl Catalog {
     }
 }
 
+/// Writes the catalog in a file as it stands into another file, also while it is written to.
+pub fn copy_to(file: &Path, copy: &Path) -> Result<(), CatalogError> {
+    let c = base::sqlite::open_reader(file, &SCHEMA)?;
+    // One transaction that reads: what is written meanwhile is not in it, and goes on.
+    c.pragma_update(None, "query_only", false)
+        .and_then(|()| c.execute("vacuum into ?1", [copy.to_string_lossy().as_ref()]))?;
+    Ok(())
+}
+
+/// Writes the catalog in a folder as it stands into another file, without what a backup must not hold: sessions of people,
+/// and reports that wait, which a restored catalog would tell a second time. Returns the version of its schema.
+pub fn stripped_copy(folder: &Path, copy: &Path) -> Result<i64, CatalogError> {
+    copy_to(&folder.join(FILE), copy)?;
+    let c = Connection::open(copy)?;
+    c.execute_batch(
+        "delete from person_session; delete from outbox; delete from outbox_log; vacuum;",
+    )?;
+    Ok(c.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Locks a catalog's folder for as long as the file lives.
+fn lock(folder: &Path) -> Result<File, CatalogError> {
+    let io = |source| CatalogError::Io {
+        path: folder.to_owned(),
+        source,
+    };
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .map_err(io)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(CatalogError::Busy {
+            folder: folder.to_owned(),
+        }),
+        Err(std::fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Catalog({})", self.signals.folder.display())
@@ -239,6 +275,9 @@ impl Signals {
         if effects.garbage {
             self.garbage.notify_one();
         }
+        if effects.custody {
+            self.custody.notify_one();
+        }
     }
 }
 
@@ -248,6 +287,7 @@ struct Effects {
     changes: Vec<Change>,
     reported: bool,
     garbage: bool,
+    custody: bool,
 }
 
 /// One transaction under way: the connection, the time it happens at, and what it will tell.

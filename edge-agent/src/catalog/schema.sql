@@ -307,6 +307,40 @@ create trigger holding_length after update of start_utc, end_utc on recording be
     update holding set longest_us = max(longest_us, new.end_utc - new.start_utc) where camera_id = new.camera_id;
 end;
 
+-- What is still to be entered in the custody log of its volume (P6). Written by triggers, so in the transaction of the
+-- change and whoever makes it; deleted once the entry lies there synced.
+create table custody_due (
+    id           integer primary key,
+    volume_id    integer not null references volume (id),
+    recording_id text not null,
+    stem         text not null,
+    kind         text not null check (kind in ('kept', 'left')),
+    -- Why it left: the eviction's cause, 'moved' to another name or volume, or 'lost'.
+    cause        text,
+    at_utc       integer not null
+) strict;
+create index custody_due_by_volume on custody_due (volume_id, id);
+
+-- How far the log of a volume is known to lie synced: number and hash (hex) of its newest line.
+create table custody_head (
+    volume_id    integer primary key references volume (id),
+    n            integer not null,
+    hash         text not null,
+    at_utc       integer not null
+) strict;
+create trigger custody_left after update of status, volume_id, stem on recording
+when old.status = 'completed'
+    and (new.status <> 'completed' or new.volume_id <> old.volume_id or new.stem <> old.stem) begin
+    insert into custody_due (volume_id, recording_id, stem, kind, cause, at_utc)
+    values (old.volume_id, old.id, old.stem, 'left', coalesce(new.eviction_cause, iif(new.status = 'completed', 'moved', 'lost')), new.updated_utc);
+end;
+create trigger custody_kept after update of status, volume_id, stem on recording
+when new.status = 'completed'
+    and (old.status <> 'completed' or new.volume_id <> old.volume_id or new.stem <> old.stem) begin
+    insert into custody_due (volume_id, recording_id, stem, kind, at_utc)
+    values (new.volume_id, new.id, new.stem, 'kept', new.updated_utc);
+end;
+
 create table sync_job (
     id          text primary key,
     camera_id   text references camera (id),

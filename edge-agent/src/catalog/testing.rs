@@ -13,8 +13,10 @@ use super::recorders::{NewRecorder, SessionNoted};
 use super::recordings::PendingRecording;
 use super::{Catalog, CatalogError};
 use crate::footage::fragments::FragmentIndex;
+use crate::footage::sidecar::Custody;
 use crate::footage::staging;
 use crate::footage::volume::{Volume, VolumeConfig, Volumes};
+use crate::model::chunks::{Digested, Hasher};
 use crate::model::inventory::{
     ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
 };
@@ -116,6 +118,52 @@ impl House {
         } = self;
         drop(catalog);
         std::fs::rename(&folder, dir.path().join("lost")).unwrap();
+        Self::again(volumes, clock, dir).await
+    }
+
+    /// Waits until nobody has a catalog open: the lock goes with the last clone, which a task may hold for a moment.
+    pub async fn unlocked(folder: &Path) {
+        while super::lock(folder).is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The agent is stopped.
+    pub async fn close(self) -> Closed {
+        let Self {
+            catalog,
+            volumes,
+            clock,
+            dir,
+        } = self;
+        let folder = catalog.folder().to_owned();
+        drop(catalog);
+        Self::unlocked(&folder).await;
+        Closed {
+            clock,
+            volumes,
+            dir,
+        }
+    }
+
+    /// The catalog is as it was when this copy of it was made.
+    pub async fn with_catalog(self, copy: &Path) -> Self {
+        let copy = copy.to_owned();
+        let house = self.lose_catalog().await;
+        let file = house.catalog.folder().join(super::FILE);
+        let Self {
+            catalog,
+            volumes,
+            clock,
+            dir,
+        } = house;
+        let folder = catalog.folder().to_owned();
+        drop(catalog);
+        Self::unlocked(&folder).await;
+        for extension in ["sqlite-wal", "sqlite-shm"] {
+            base::durable::remove_if_there(&file.with_extension(extension)).unwrap();
+        }
+        fs::copy(copy, &file).unwrap();
         Self::again(volumes, clock, dir).await
     }
 
@@ -224,6 +272,21 @@ impl House {
     }
 }
 
+/// A house whose agent does not run.
+pub struct Closed {
+    /// Its clock.
+    pub clock: Clock,
+    volumes: Volumes,
+    dir: TempDir,
+}
+
+impl Closed {
+    /// It is started again.
+    pub async fn open(self) -> House {
+        House::again(self.volumes, self.clock, self.dir).await
+    }
+}
+
 /// What a login at a device tells.
 pub fn identity(serial: &str, channels: u32) -> RecorderIdentity {
     RecorderIdentity {
@@ -271,8 +334,13 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
     let path = folder.join("media.mp4");
     fs::write(&path, media).unwrap();
     fs::write(folder.join("000.ps"), media).unwrap();
-    let digest =
-        data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, media).as_ref());
+    let mut hasher = Hasher::both();
+    hasher.update(media);
+    let Digested {
+        sha256: digest,
+        chunks,
+        ..
+    } = hasher.finish();
     Verified::for_test(Facts {
         recording: pending.id,
         media: path,
@@ -290,6 +358,7 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
         duration_ms: pending.span.duration_ms().cast_unsigned(),
         fragments: FragmentIndex::default(),
         defects: Vec::new(),
+        custody: Custody::new(chunks.clone(), chunks, None),
     })
 }
 

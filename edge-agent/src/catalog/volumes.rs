@@ -78,6 +78,20 @@ impl Catalog {
         self.read(move |c| held_bytes(c, volume)).await
     }
 
+    /// Recordings that are held on a volume.
+    pub async fn held_recordings(&self, volume: VolumeId) -> Result<u64, CatalogError> {
+        self.read(move |c| {
+            Ok(c.query_row(
+                "select held_recordings from volume where id = ?1",
+                [volume.0],
+                |row| size(row, "held_recordings"),
+            )
+            .optional()?
+            .unwrap_or(0))
+        })
+        .await
+    }
+
     /// The storage as APIs show it. A volume whose disk is not there shows no room.
     pub async fn storage(&self, volumes: &Volumes) -> Result<Storage, CatalogError> {
         let volumes = volumes.clone();

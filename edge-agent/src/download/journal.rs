@@ -17,8 +17,9 @@ use base::durable;
 use self::lines::{FILE, JournalText, Lies, Line, Name, append, read, text_of};
 use super::mend::Held;
 use super::slices::Slice;
-use super::tail::{self, CHUNK_BYTES, Received};
-use crate::model::staged::Stretch;
+use super::tail::{self, Received};
+use crate::model::chunks::CHUNK_BYTES;
+use crate::model::staged::{ReceivedPart, Stretch};
 use crate::recorder::driver::Source;
 
 pub use self::lines::Log;
@@ -309,6 +310,31 @@ impl Journal {
     /// The same of all slices before one.
     pub fn bytes_before(&self, slice: usize) -> u64 {
         (0..slice).map(|n| self.slice_bytes(n)).sum()
+    }
+
+    /// The files that these stretches are of, with the digests that were taken as they came.
+    pub fn received(&self, stretches: &[Stretch]) -> io::Result<Vec<ReceivedPart>> {
+        let told = read(&self.folder.join(FILE))?.unwrap_or_default();
+        let mut parts: Vec<ReceivedPart> = Vec::new();
+        for Stretch { path, .. } in stretches {
+            if parts.iter().any(|part| part.path == *path) {
+                continue;
+            }
+            let bytes = path.metadata()?.len();
+            let name = path.file_name().unwrap_or_default();
+            let lines = told.files.iter().find(|(file, _)| name == file.as_str());
+            let digests = match lines.and_then(|(_, lines)| lines.digests(bytes)) {
+                Some(digests) => digests,
+                // Lines that a power cut took: what lies there is what will be kept.
+                None => tail::read_still(path)?.digests,
+            };
+            parts.push(ReceivedPart {
+                path: path.clone(),
+                bytes: digests.bytes,
+                chunks: digests.chunks,
+            });
+        }
+        Ok(parts)
     }
 
     /// Whether something of a slice was asked for by itself.

@@ -8,14 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use ring::digest::{Context, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Log;
 use crate::media::ps::{self, PartLayout};
+use crate::model::chunks::{CHUNK_BYTES, Chunks, Hasher, hex, sha256};
 
-/// Bytes of a chunk with a digest of its own: custody can name the mebibyte that was changed.
-pub const CHUNK_BYTES: usize = 1 << 20;
 /// How often the end of the file is looked at, and at most told to the journal. Nothing tells when another process
 /// appends.
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,10 +24,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Digests {
     /// Its length.
     pub bytes: u64,
-    /// SHA-256 (hex) of all of it.
-    pub sha256: String,
-    /// SHA-256 (hex) of each mebibyte.
-    pub chunks: Vec<String>,
+    /// SHA-256 of each mebibyte.
+    pub chunks: Chunks,
 }
 
 /// What is known of a file that was read once.
@@ -116,8 +112,12 @@ pub fn read_still(path: &Path) -> io::Result<Received> {
 
 fn read(mut follow: Follow) -> io::Result<Received> {
     let layout = ps::scan(&mut follow)?;
+    let digested = follow.hasher.finish();
     Ok(Received {
-        digests: follow.hasher.finish(),
+        digests: Digests {
+            bytes: digested.bytes,
+            chunks: digested.chunks,
+        },
         layout,
     })
 }
@@ -139,7 +139,7 @@ impl Follow {
         Self {
             file,
             at: 0,
-            hasher: Hasher::default(),
+            hasher: Hasher::chunks_only(),
             completed: None,
             log: None,
             told_at: Instant::now(),
@@ -150,15 +150,15 @@ impl Follow {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let known = self
             .hasher
-            .bytes
+            .bytes()
             .saturating_sub(self.at)
             .min(bytes.len() as u64) as usize;
         self.at += bytes.len() as u64;
-        let chunks = self.hasher.chunks.len();
+        let chunks = self.hasher.chunks().len();
         self.hasher.update(&bytes[known..]);
         if let Some(log) = &mut self.log {
-            for (n, sha256) in self.hasher.chunks.iter().enumerate().skip(chunks) {
-                log.chunk(n, sha256)?;
+            for (n, sha256) in self.hasher.chunks().iter().enumerate().skip(chunks) {
+                log.chunk(n, &hex(sha256))?;
             }
         }
         if self.told_at.elapsed() >= LOOK {
@@ -170,7 +170,7 @@ impl Follow {
     fn tell(&mut self) -> io::Result<()> {
         self.told_at = Instant::now();
         match &mut self.log {
-            Some(log) => log.mark(self.hasher.bytes, &self.hasher.open_chunk()),
+            Some(log) => log.mark(self.hasher.bytes(), &hex(&self.hasher.open_chunk())),
             None => Ok(()),
         }
     }
@@ -187,7 +187,7 @@ impl Read for Follow {
             if self
                 .log
                 .as_ref()
-                .is_some_and(|log| log.marked_bytes() < self.hasher.bytes)
+                .is_some_and(|log| log.marked_bytes() < self.hasher.bytes())
             {
                 self.tell()?;
             }
@@ -222,7 +222,7 @@ pub fn verified_bytes(
     let mut verified = 0;
     for told in chunks {
         let count = read_full(&mut file, &mut buffer)?;
-        if count < CHUNK_BYTES || hex(digest(&SHA256, &buffer).as_ref()) != *told {
+        if count < CHUNK_BYTES || hex(&sha256(&buffer)) != *told {
             return Ok(verified);
         }
         verified += count as u64;
@@ -238,7 +238,7 @@ pub fn verified_bytes(
     };
     let rest = rest as usize;
     let count = read_full(&mut file, &mut buffer[..rest])?;
-    let right = count == rest && hex(digest(&SHA256, &buffer[..rest]).as_ref()) == *told;
+    let right = count == rest && hex(&sha256(&buffer[..rest])) == *told;
     Ok(if right { *bytes } else { verified })
 }
 
@@ -262,70 +262,8 @@ fn unchanged(path: &Path, digests: &Digests) -> io::Result<bool> {
     let mut first = vec![0; (CHUNK_BYTES as u64).min(digests.bytes) as usize];
     file.seek(SeekFrom::Start(0))?;
     file.read_exact(&mut first)?;
-    let told = digests.chunks.first().map_or("", String::as_str);
-    Ok(first.is_empty() || hex(digest(&SHA256, &first).as_ref()) == told)
-}
-
-struct Hasher {
-    whole: Context,
-    chunk: Context,
-    in_chunk: usize,
-    chunks: Vec<String>,
-    bytes: u64,
-}
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self {
-            whole: Context::new(&SHA256),
-            chunk: Context::new(&SHA256),
-            in_chunk: 0,
-            chunks: Vec::new(),
-            bytes: 0,
-        }
-    }
-}
-
-impl Hasher {
-    fn update(&mut self, mut bytes: &[u8]) {
-        self.whole.update(bytes);
-        self.bytes += bytes.len() as u64;
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(CHUNK_BYTES - self.in_chunk));
-            self.chunk.update(now);
-            self.in_chunk += now.len();
-            bytes = later;
-            if self.in_chunk == CHUNK_BYTES {
-                self.close_chunk();
-            }
-        }
-    }
-
-    /// Digest of the chunk that is not whole yet, so far.
-    fn open_chunk(&self) -> String {
-        hex(self.chunk.clone().finish().as_ref())
-    }
-
-    fn close_chunk(&mut self) {
-        let chunk = std::mem::replace(&mut self.chunk, Context::new(&SHA256));
-        self.chunks.push(hex(chunk.finish().as_ref()));
-        self.in_chunk = 0;
-    }
-
-    fn finish(mut self) -> Digests {
-        if self.in_chunk > 0 {
-            self.close_chunk();
-        }
-        Digests {
-            bytes: self.bytes,
-            sha256: hex(self.whole.finish().as_ref()),
-            chunks: self.chunks,
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    data_encoding::HEXLOWER.encode(bytes)
+    let told = digests.chunks.as_slice().first();
+    Ok(first.is_empty() || told == Some(&sha256(&first)))
 }
 
 #[cfg(test)]
@@ -348,12 +286,9 @@ mod tests {
         let received = tail.finish().unwrap();
         assert_eq!(received, read_still(&path).unwrap());
         let digests = received.digests;
-        assert_eq!((digests.bytes, digests.chunks.len()), (3_500_000, 4));
-        assert_eq!(digests.sha256, hex(digest(&SHA256, &bytes).as_ref()));
-        assert_eq!(
-            digests.chunks[3],
-            hex(digest(&SHA256, &bytes[3 * CHUNK_BYTES..]).as_ref())
-        );
+        let chunks = digests.chunks.as_slice();
+        assert_eq!((digests.bytes, chunks.len()), (3_500_000, 4));
+        assert_eq!(chunks[3], sha256(&bytes[3 * CHUNK_BYTES..]));
     }
 
     #[test]
@@ -391,7 +326,8 @@ mod tests {
         let path = dir.path().join("000.ps");
         let mut bytes: Vec<u8> = (0..2_500_000u32).map(|n| (n / 3) as u8).collect();
         std::fs::write(&path, &bytes).unwrap();
-        let Digests { mut chunks, .. } = read_still(&path).unwrap().digests;
+        let digests = read_still(&path).unwrap().digests;
+        let mut chunks: Vec<String> = digests.chunks.as_slice().iter().map(|c| hex(c)).collect();
         let open = chunks.pop().unwrap();
         let mark = (2_500_000, open);
         let verified = |mark| verified_bytes(&path, &chunks, mark).unwrap();

@@ -1,5 +1,7 @@
 //! What a recording says about itself (S9, P6): `<stem>.json` beside its media.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -7,13 +9,15 @@ use wire::ids::{ApplianceId, CameraId, RecorderId, RecordingId};
 use wire::resource::Defect;
 
 use super::fragments::FragmentIndex;
+use crate::model::chunks::{CHUNK_BYTES, Chunks, Sha256, sha256};
+use crate::model::staged::Joint;
 use crate::model::time::{UtcRange, UtcTime};
 
 /// Version of the description. Fields are added without a new one; a new meaning needs one.
 pub const VERSION: u32 = 1;
 
-/// Largest description that is read: a day of one-second fragments stays far below.
-const BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Largest description that is read: a day of one-second fragments at 16 Mbit/s stays below.
+pub const BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// The description of one kept recording: enough to list, play and prove it without any catalog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,6 +63,9 @@ pub struct Sidecar {
     pub source_nth: u32,
     /// The vendor's record type.
     pub source_type: u32,
+    /// Whether the recorder told that it keeps it from being overwritten.
+    #[serde(default)]
+    pub source_locked: bool,
     /// Size that the recorder stated.
     pub stated_bytes: u64,
     /// Bytes as received.
@@ -88,6 +95,62 @@ pub struct Sidecar {
     pub kept_at: UtcTime,
     /// Where its fragments lie.
     pub fragments: FragmentIndex,
+    /// Digests by which a change is found to the mebibyte; None: it was kept before they were taken.
+    #[serde(default)]
+    pub custody: Option<Custody>,
+}
+
+/// The digests of a recording's mebibytes, taken as the bytes came and as they were written (P6).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Custody {
+    /// Bytes of a chunk.
+    pub chunk_bytes: u64,
+    /// Of the kept file.
+    pub kept: Chunks,
+    /// Of the bytes as received: of the `.ps` file, where that is kept too.
+    pub source: Chunks,
+    /// The files that those were joined of, each as it came; empty: they came as one file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub received: Vec<ReceivedFile>,
+    /// What was read of them one after the other: number of the file (from 0), where, how much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<[u64; 3]>,
+}
+
+/// A file as the recorder sent it, when a recording came in several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedFile {
+    /// What it was called here.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its mebibytes.
+    pub chunks: Chunks,
+}
+
+impl Custody {
+    /// Of what was received and what was made of it.
+    pub fn new(kept: Chunks, source: Chunks, joint: Option<&Joint>) -> Self {
+        let received = joint.iter().flat_map(|joint| &joint.parts).map(|part| {
+            let name = part.path.file_name().unwrap_or_default();
+            ReceivedFile {
+                name: name.to_string_lossy().into_owned(),
+                bytes: part.bytes,
+                chunks: part.chunks.clone(),
+            }
+        });
+        let joined = joint
+            .iter()
+            .flat_map(|joint| &joint.pieces)
+            .map(|(part, offset, bytes)| [*part as u64, *offset, *bytes]);
+        Self {
+            chunk_bytes: CHUNK_BYTES as u64,
+            kept,
+            source,
+            received: received.collect(),
+            joined: joined.collect(),
+        }
+    }
 }
 
 fn first() -> u32 {
@@ -105,23 +168,34 @@ impl Sidecar {
 
     /// Reads a description. An error says which file and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, UnreadableSidecar> {
+        Self::read_with_digest(path).map(|(sidecar, _)| sidecar)
+    }
+
+    /// Reads a description, and the SHA-256 of its text.
+    pub fn read_with_digest(path: &Path) -> Result<(Self, Sha256), UnreadableSidecar> {
         let unreadable = |why: String| UnreadableSidecar {
             path: path.display().to_string(),
             why,
         };
-        let bytes = std::fs::metadata(path)
-            .map_err(|e| unreadable(e.to_string()))?
-            .len();
-        if bytes > BYTES_MAX {
-            return Err(unreadable(format!("{bytes} bytes are too many")));
+        let mut text = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut text))
+            .map_err(|e| unreadable(e.to_string()))?;
+        let sidecar = Self::parse(&text).map_err(unreadable)?;
+        Ok((sidecar, sha256(&text)))
+    }
+
+    /// Reads the text of a description.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        if text.len() as u64 > BYTES_MAX {
+            return Err(format!("more than {BYTES_MAX} bytes are too many"));
         }
-        let text = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
-        let sidecar: Self = serde_json::from_slice(&text).map_err(|e| unreadable(e.to_string()))?;
+        let sidecar: Self = serde_json::from_slice(text).map_err(|e| e.to_string())?;
         if sidecar.version > VERSION {
-            return Err(unreadable(format!(
+            return Err(format!(
                 "it has version {}, this program knows {VERSION}",
                 sidecar.version
-            )));
+            ));
         }
         Ok(sidecar)
     }

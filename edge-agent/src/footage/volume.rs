@@ -178,6 +178,11 @@ impl Volume {
         self.0.id
     }
 
+    /// Its identity, which its marker carries.
+    pub fn uuid(&self) -> Uuid {
+        self.0.uuid
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.0.config.name

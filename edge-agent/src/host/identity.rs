@@ -7,6 +7,8 @@ use rcgen::{KeyPair, PublicKeyData};
 use wire::ids::ApplianceId;
 use zeroize::Zeroizing;
 
+use super::signature::Signer;
+
 /// Why the appliance has no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -72,7 +74,13 @@ impl Identity {
         })
     }
 
-    /// The private key (PKCS #8, PEM): for the certificate request and for mutual TLS, nothing else.
+    /// Signs the custody logs.
+    pub fn signer(&self) -> Option<Signer> {
+        let key = KeyPair::from_pem(&self.key_pem).ok()?;
+        Signer::new(&key.serialize_der(), &key.subject_public_key_info())
+    }
+
+    /// The private key (PKCS #8, PEM): for the certificate request, mutual TLS and the custody logs, nothing else.
     pub fn key_pem(&self) -> &str {
         &self.key_pem
     }

@@ -2,4 +2,5 @@
 
 pub mod health;
 pub mod identity;
+pub mod signature;
 pub mod watchdog;

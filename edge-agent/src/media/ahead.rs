@@ -11,13 +11,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ring::digest::{Context, SHA256};
 use tokio_util::sync::CancellationToken;
 
 use super::MediaConfig;
 use super::process::{Limits, MediaError};
 use super::ps::{self, Program};
 use super::remux::{Remuxed, Source, make};
+use crate::model::chunks::{Digested, Hasher};
 
 /// Bytes that tell what is in a stream: header and first map come first.
 const HEAD_BYTES: u64 = 64 << 10;
@@ -44,7 +44,6 @@ pub struct Ahead {
 struct Early {
     program: Program,
     head: Vec<u8>,
-    fed_bytes: u64,
     remuxed: Remuxed,
 }
 
@@ -75,7 +74,7 @@ impl Ahead {
 
     /// Nothing more is coming. Blocks until FFmpeg is done, and gives what it made if that is the remux of `source`.
     pub fn finish(self, source: &Source) -> Option<Remuxed> {
-        if !is_whole(source, &self.part) {
+        if !source.is_whole(&self.part) {
             return None;
         }
         self.growing.end();
@@ -90,20 +89,11 @@ impl Ahead {
             Err(panic) => std::panic::resume_unwind(panic),
         };
         let same = early.program == source.program
-            && early.fed_bytes == source.bytes()
+            && early.remuxed.source.bytes == source.bytes()
             && early.remuxed.outcome.is_ok()
             && begins_with(&self.part, &early.head);
         same.then_some(early.remuxed)
     }
-}
-
-/// Whether a source is one file from its first to its last byte.
-fn is_whole(source: &Source, part: &Path) -> bool {
-    let ([stretch], [piece]) = (&source.parts[..], &source.joined.pieces[..]) else {
-        return false;
-    };
-    let length = std::fs::metadata(part).map(|about| about.len()).ok();
-    stretch.path == part && stretch.from == 0 && piece.offset == 0 && Some(piece.bytes) == length
 }
 
 /// Whether the beginning is still what was read: writers go back to it to patch a header.
@@ -145,7 +135,6 @@ fn run(
         stall: pause + SILENCE,
         output_bytes_max: 0,
     };
-    let (tell, fed_bytes) = std::sync::mpsc::sync_channel(1);
     let feed = {
         let (growing, cancel) = (growing.clone(), cancel.clone());
         move |to: &mut dyn Write| {
@@ -155,34 +144,27 @@ fn run(
                 growing: &growing,
                 cancel: &cancel,
             };
-            let (bytes, digest) = copy(from, to)?;
-            // Read only when FFmpeg is done, so there is always somebody to tell.
-            let _ = tell.send(bytes);
-            Ok(digest)
+            copy(from, to)
         }
     };
     let remuxed = make(config, program, feed, output, limits, cancel)?;
     Ok(Early {
         program,
         head,
-        fed_bytes: fed_bytes.try_recv().unwrap_or_default(),
         remuxed,
     })
 }
 
-/// Feeds all that comes and gives its size and SHA-256 (hex).
-fn copy(mut from: impl Read, to: &mut dyn Write) -> io::Result<(u64, String)> {
-    let mut digest = Context::new(&SHA256);
+/// Feeds all that comes and gives its digest. Those of its mebibytes are taken by whoever follows the part.
+fn copy(mut from: impl Read, to: &mut dyn Write) -> io::Result<Digested> {
+    let mut digest = Hasher::whole_only();
     let mut buffer = vec![0; COPY_BYTES];
-    let mut bytes = 0;
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
-            let hex = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
-            return Ok((bytes, hex));
+            return Ok(digest.finish());
         }
         digest.update(&buffer[..count]);
-        bytes += count as u64;
         to.write_all(&buffer[..count])?;
     }
 }
@@ -307,7 +289,7 @@ mod tests {
             }
             let (early, late) = coming.finish();
             let early = early.expect("it came whole");
-            assert_eq!(early.source_digest, late.source_digest);
+            assert_eq!(early.source.sha256, late.source.sha256);
             let (early, _) = early.outcome.unwrap();
             let (late, _) = late.outcome.unwrap();
             assert_eq!((early.bytes, &early.sha256), (late.bytes, &late.sha256));
@@ -328,7 +310,7 @@ mod tests {
         coming.write(&bytes[bytes.len() / 2..]);
         let (early, late) = coming.finish();
         if let Some(early) = early {
-            assert_eq!(early.source_digest, late.source_digest);
+            assert_eq!(early.source.sha256, late.source.sha256);
         }
     }
 

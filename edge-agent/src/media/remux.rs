@@ -10,12 +10,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use ffmpeg_sidecar::command::FfmpegCommand;
-use ring::digest::{Context, SHA256};
 use tokio_util::sync::CancellationToken;
 
 use super::MediaConfig;
 use super::process::{Feed, Limits, Log, MediaError, run_into};
 use super::ps::{self, AudioCodec, Joined, PartLayout, Program, VideoCodec};
+use crate::model::chunks::{Chunks, Digested, Hasher};
 use crate::model::staged::{Media, Stretch};
 
 /// Bytes read from a part at a time.
@@ -37,6 +37,8 @@ pub struct Source {
     pub joined: Joined,
     /// Bytes that belong to no pack.
     pub lost_bytes: u64,
+    /// Digests of its mebibytes, where they are known already because it came as one file.
+    pub chunks: Option<Chunks>,
 }
 
 impl Source {
@@ -63,7 +65,20 @@ impl Source {
             joined: ps::join(&layouts, &sizes),
             lost_bytes: layouts.iter().map(|layout| layout.lost_bytes).sum(),
             parts,
+            chunks: None,
         })
+    }
+
+    /// Whether it is all of one file, which is `path`.
+    pub fn is_whole(&self, path: &Path) -> bool {
+        let ([stretch], [piece]) = (&self.parts[..], &self.joined.pieces[..]) else {
+            return false;
+        };
+        let length = std::fs::metadata(path).map(|about| about.len()).ok();
+        stretch.path == path
+            && stretch.from == 0
+            && piece.offset == 0
+            && Some(piece.bytes) == length
     }
 
     /// Bytes of the joined source.
@@ -71,10 +86,13 @@ impl Source {
         self.joined.pieces.iter().map(|piece| piece.bytes).sum()
     }
 
-    /// Writes the joined source and gives its SHA-256 (hex). A reader that has had enough does not end the hashing;
-    /// cancelling does.
-    pub fn copy_to(&self, to: &mut dyn Write, cancel: &CancellationToken) -> io::Result<String> {
-        let mut digest = Context::new(&SHA256);
+    /// Writes the joined source and gives its digests, those of its mebibytes only where they are not known. A reader
+    /// that has had enough does not end the hashing; cancelling does.
+    pub fn copy_to(&self, to: &mut dyn Write, cancel: &CancellationToken) -> io::Result<Digested> {
+        let mut digest = match self.chunks {
+            Some(_) => Hasher::whole_only(),
+            None => Hasher::both(),
+        };
         let mut buffer = vec![0; COPY_BYTES];
         let mut listening = true;
         for piece in &self.joined.pieces {
@@ -105,7 +123,11 @@ impl Source {
                 }
             }
         }
-        Ok(data_encoding::HEXLOWER.encode(digest.finish().as_ref()))
+        let mut digested = digest.finish();
+        if let Some(known) = &self.chunks {
+            digested.chunks = known.clone();
+        }
+        Ok(digested)
     }
 }
 
@@ -161,8 +183,8 @@ impl Seek for Window {
 /// What a remux made.
 #[derive(Debug)]
 pub struct Remuxed {
-    /// SHA-256 (hex) of the joined source.
-    pub source_digest: String,
+    /// Digests of the joined source.
+    pub source: Digested,
     /// What FFmpeg made of it and complained about; or, when it could make no file of it, why.
     pub outcome: Result<(Media, Log), String>,
 }
@@ -223,11 +245,11 @@ pub fn remux(
     make(config, source.program, feed, output, limits, cancel)
 }
 
-/// Runs FFmpeg between `feed`, which gives the digest of what it fed, and a file.
+/// Runs FFmpeg between `feed`, which gives the digests of what it fed, and a file.
 pub(super) fn make(
     config: &MediaConfig,
     program: Program,
-    feed: impl FnOnce(&mut dyn Write) -> io::Result<String> + Send + 'static,
+    feed: impl FnOnce(&mut dyn Write) -> io::Result<Digested> + Send + 'static,
     output: &Path,
     limits: Limits,
     cancel: &CancellationToken,
@@ -246,14 +268,11 @@ pub(super) fn make(
         Err(error @ MediaError::Failed { .. }) => Err(error.to_string()),
         Err(error) => return Err(error),
     };
-    let source_digest = digest.try_recv().map_err(|_| MediaError::Unreadable {
+    let source = digest.try_recv().map_err(|_| MediaError::Unreadable {
         task: "remux".to_owned(),
         problem: "the source was not read to its end".to_owned(),
     })?;
-    Ok(Remuxed {
-        source_digest,
-        outcome,
-    })
+    Ok(Remuxed { source, outcome })
 }
 
 /// Writes what comes into a new file, and hashes it on the way.
@@ -265,24 +284,29 @@ fn keep(from: &mut dyn Read, path: &Path) -> io::Result<Media> {
         _ => {}
     }
     let mut file = File::create_new(path).map_err(named)?;
-    let mut digest = Context::new(&SHA256);
+    let mut digest = Hasher::both();
     let mut buffer = vec![0; COPY_BYTES];
-    let (mut bytes, mut synced) = (0, 0);
+    let mut synced = 0;
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
+            let Digested {
+                bytes,
+                sha256,
+                chunks,
+            } = digest.finish();
             return Ok(Media {
                 path: path.to_owned(),
                 bytes,
-                sha256: data_encoding::HEXLOWER.encode(digest.finish().as_ref()),
+                sha256,
+                chunks,
             });
         }
         file.write_all(&buffer[..count]).map_err(named)?;
         digest.update(&buffer[..count]);
-        bytes += count as u64;
-        if bytes - synced >= SYNC_BYTES {
+        if digest.bytes() - synced >= SYNC_BYTES {
             file.sync_data().map_err(named)?;
-            synced = bytes;
+            synced = digest.bytes();
         }
     }
 }
@@ -321,6 +345,12 @@ mod tests {
             source,
             remuxed,
         }
+    }
+
+    fn digested(bytes: &[u8]) -> Digested {
+        let mut hasher = Hasher::both();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// One hash per packet of the video, independent of container and timestamps.
@@ -398,12 +428,12 @@ mod tests {
             assert_eq!(verdict.unwrap(), Picture::Whole);
         }
 
-        // Digest of what went in: the bytes themselves.
-        let digest = ring::digest::digest(&SHA256, &whole);
-        assert_eq!(
-            kept.remuxed.source_digest,
-            data_encoding::HEXLOWER.encode(digest.as_ref())
-        );
+        // Digests of what went in and of what came out: the bytes themselves.
+        assert_eq!(kept.remuxed.source, digested(&whole));
+        let (media, _) = kept.remuxed.outcome.as_ref().unwrap();
+        let bytes = std::fs::read(&kept.path).unwrap();
+        let Digested { sha256, chunks, .. } = digested(&bytes);
+        assert_eq!((&media.sha256, &media.chunks), (&sha256, &chunks));
 
         // The same recording in overlapping parts gives the same packets.
         let parts = [
@@ -468,10 +498,6 @@ mod tests {
         )
         .unwrap();
         assert!(remuxed.outcome.is_err());
-        let digest = ring::digest::digest(&SHA256, &[0x5A; 300_000]);
-        assert_eq!(
-            remuxed.source_digest,
-            data_encoding::HEXLOWER.encode(digest.as_ref())
-        );
+        assert_eq!(remuxed.source, digested(&[0x5A; 300_000]));
     }
 }

@@ -1,5 +1,6 @@
 //! The nouns as types. No I/O, no async, no SQL, no JSON.
 
+pub mod chunks;
 pub mod clock;
 pub mod coverage;
 pub mod fingerprint;

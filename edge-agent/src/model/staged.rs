@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use wire::ids::RecordingId;
 
+use super::chunks::Chunks;
+
 /// A stretch of a file: whole groups of pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
@@ -25,6 +27,17 @@ impl From<PathBuf> for Stretch {
     }
 }
 
+/// A file as it came from the recorder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedPart {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// Digests that were taken as it came.
+    pub chunks: Chunks,
+}
+
 /// A recording in staging as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
@@ -34,6 +47,8 @@ pub struct Parts {
     pub folder: PathBuf,
     /// What to read, in time order; neighbours may overlap.
     pub stretches: Vec<Stretch>,
+    /// The files that those are of.
+    pub received: Vec<ReceivedPart>,
     /// Bytes of them all.
     pub bytes: u64,
     /// Bytes that the recorder has sent for this recording, over all attempts.
@@ -51,6 +66,17 @@ pub struct Media {
     pub bytes: u64,
     /// SHA-256 (hex) of what was written.
     pub sha256: String,
+    /// SHA-256 of each mebibyte.
+    pub chunks: Chunks,
+}
+
+/// The parts of a source that did not come as one file, and what of them was read one after the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joint {
+    /// The files as they came.
+    pub parts: Vec<ReceivedPart>,
+    /// Number of the part, where to read, how much.
+    pub pieces: Vec<(usize, u64, u64)>,
 }
 
 /// Parts joined into one file in the kept format, not verified yet.
@@ -68,6 +94,10 @@ pub struct Staged {
     pub source_bytes: u64,
     /// SHA-256 (hex) of the joined source.
     pub source_digest: String,
+    /// SHA-256 of each mebibyte of it.
+    pub source_chunks: Chunks,
+    /// What it was joined of; None: it came as one file.
+    pub joint: Option<Joint>,
     /// Bytes received, when it is the stored file as a whole.
     pub whole_file_bytes: Option<u64>,
     /// Whether the source says that its pictures are H.265; None when it does not say what they are.

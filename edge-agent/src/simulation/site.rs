@@ -16,7 +16,9 @@ use crate::catalog::recordings::PendingRecording;
 use crate::catalog::testing::House;
 use crate::discover::{Question, discover, question};
 use crate::footage::fragments::FragmentIndex;
+use crate::footage::sidecar::Custody;
 use crate::footage::staging;
+use crate::model::chunks::Chunks;
 use crate::model::time::{UtcRange, UtcTime};
 use crate::plan::{self, Candidate, Limits, Pauses};
 use crate::recorder::clock::{ClockBook, DeviceClock};
@@ -379,6 +381,7 @@ impl Site {
             duration_ms: span.duration_ms().unsigned_abs(),
             fragments: FragmentIndex::default(),
             defects: short.into_iter().collect(),
+            custody: Custody::new(Chunks::default(), Chunks::default(), None),
         });
         self.house.catalog.keep(volume, verified).await.unwrap();
     }

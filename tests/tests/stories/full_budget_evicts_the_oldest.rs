@@ -97,5 +97,6 @@ async fn full_budget_evicts_the_oldest() -> Result<()> {
     );
     box_.stop()?;
     box_.check()?;
+    box_.verify()?;
     box_.log_is_clean(&[])
 }

@@ -2,6 +2,7 @@
 
 mod agent_killed_leaves_no_process_behind;
 mod agent_killed_twenty_times_loses_nothing_completed;
+mod backup_brings_a_lost_box_back;
 mod bad_config_is_explained;
 mod broker_of_ones_own;
 mod browser_at_the_site;

@@ -20,6 +20,7 @@ async fn whole_job_end_to_end() -> Result<()> {
     world.appliance.stop()?;
     world.relay.stop()?;
     world.appliance.check()?;
+    world.appliance.verify()?;
     world.appliance.log_is_clean(&[])?;
     tests::appliance::log_is_clean(&world.relay.log(), &[])
 }

@@ -2,11 +2,13 @@
 
 mod interrupted;
 mod invariants;
+mod missing;
 
 #[allow(unused_imports, reason = "names for whoever stands on the catalog")]
 pub use self::{
     interrupted::Finished,
     invariants::{Finding, Report},
+    missing::{Missing, Settled},
 };
 pub(super) use interrupted::finish_recording;
 pub use invariants::check;

@@ -176,6 +176,7 @@ fn evict(w: &mut Work<'_>, id: RecordingId, cause: EvictionCause) -> Result<(), 
         )?
         .execute(params![id.to_string(), w.now.micros()])?;
     w.effects.garbage |= threw > 0;
+    w.effects.custody |= threw > 0;
     w.tx.prepare_cached(
         "update recording set eviction_cause = ?2, evicted_utc = ?3, next_attempt_utc = null, failure = null,
             volume_id = iif(status = 'completed', null, volume_id), stem = iif(status = 'completed', null, stem),

@@ -271,6 +271,7 @@ fn describe(w: &Work<'_>, facts: &Facts) -> Result<Sidecar, CatalogError> {
             source_name: row.get("source_name")?,
             source_nth: row.get("source_nth")?,
             source_type: row.get("source_type")?,
+            source_locked: row.get("source_locked")?,
             stated_bytes: size(row, "stated_bytes")?,
             source_bytes: facts.source_bytes,
             fetched_bytes: Some(facts.fetched_bytes),
@@ -285,6 +286,7 @@ fn describe(w: &Work<'_>, facts: &Facts) -> Result<Sidecar, CatalogError> {
             defects: facts.defects,
             kept_at: now,
             fragments: facts.fragments,
+            custody: Some(facts.custody),
         })
     })
     .optional()?
@@ -336,6 +338,7 @@ pub(in super::super) fn complete(
         now.micros(),
         sidecar.fetched_bytes.map(signed),
     ])?;
+    w.effects.custody = true;
     w.recordings_changed(Event::RecordingCompleted, &[id])?;
     Ok(status)
 }

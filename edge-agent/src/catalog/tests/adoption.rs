@@ -40,7 +40,7 @@ async fn a_lost_catalog_is_rebuilt_and_nothing_is_fetched_twice() {
     let adopted = house.catalog.adopt_footage(&house.volumes).await.unwrap();
     let all = Adopted {
         recordings: 2,
-        left: 0,
+        ..Adopted::default()
     };
     assert_eq!(adopted, all);
     house.assert_sound();

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use base::durable;
 use serde::{Deserialize, Serialize};
 
-use super::super::tail::{CHUNK_BYTES, Digests};
+use super::super::tail::Digests;
+use crate::model::chunks::{CHUNK_BYTES, Chunks, Sha256, hex, sha256};
 
 /// Name of the journal within the staging folder.
 pub const FILE: &str = "journal.jsonl";
@@ -76,6 +77,28 @@ pub struct Told {
     pub ended: bool,
     /// It was to hold only what others lack.
     pub mends: bool,
+}
+
+impl Told {
+    /// The digests of its first bytes; none where the lines do not tell them all.
+    pub fn digests(&self, bytes: u64) -> Option<Digests> {
+        let whole = usize::try_from(bytes / CHUNK_BYTES as u64).ok()?;
+        let open = match &self.mark {
+            _ if bytes.is_multiple_of(CHUNK_BYTES as u64) => None,
+            Some((marked, sha256)) if *marked == bytes => Some(sha256),
+            _ => return None,
+        };
+        let chunks = self.chunks.get(..whole)?.iter().chain(open);
+        let chunks = chunks
+            .map(|told| digest(told))
+            .collect::<Option<Chunks>>()?;
+        Some(Digests { bytes, chunks })
+    }
+}
+
+fn digest(hex: &str) -> Option<Sha256> {
+    let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?;
+    bytes.try_into().ok()
 }
 
 /// The name of a file: `NNN.ps`, `NNN-k.ps` for the k-th try at the same slice, each with `_m` where a library split it
@@ -239,17 +262,12 @@ impl JournalText {
                 ended,
                 digests,
             } => {
-                let Digests {
-                    bytes, mut chunks, ..
-                } = digests;
+                let Digests { bytes, chunks } = digests;
+                let mut chunks: Vec<String> = chunks.as_slice().iter().map(|c| hex(c)).collect();
                 let whole = (bytes / CHUNK_BYTES as u64) as usize;
                 let open = chunks.get(whole).cloned();
                 chunks.truncate(whole);
-                let empty = || {
-                    data_encoding::HEXLOWER
-                        .encode(ring::digest::digest(&ring::digest::SHA256, b"").as_ref())
-                };
-                let mark = Some((bytes, open.unwrap_or_else(empty)));
+                let mark = Some((bytes, open.unwrap_or_else(|| hex(&sha256(b"")))));
                 let told = self.file(file);
                 (told.chunks, told.mark, told.ended) = (chunks, mark, ended);
             }
