@@ -1,7 +1,7 @@
 //! What a recorder answers to questions about itself.
 
 use crate::clock::to_time;
-use crate::ffi::fill;
+use crate::ffi::{fill, fill_bytes};
 use crate::layout::{
     DeviceCfgV40, DigitalChannelState, HdCfg, IpChanInfo, IpDevInfoV31, IpParaCfgV40, Layout,
     NtpPara, SingleHd, Time,
@@ -181,7 +181,7 @@ pub fn picture(device: &Device, channel: u32, bytes: usize) -> Option<Vec<u8>> {
         .channel(channel)
         .map(|channel| channel.name.as_str())
         .unwrap_or_default();
-    fill(&mut answer[4..36], name);
+    fill_bytes(&mut answer[4..36], &device.encode(name));
     Some(answer)
 }
 

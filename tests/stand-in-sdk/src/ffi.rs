@@ -7,7 +7,12 @@ use crate::layout::Layout;
 
 /// Copies `text` into a fixed array, cut where it does not fit; the rest becomes zero.
 pub fn fill(target: &mut [u8], text: &str) {
-    let bytes = &text.as_bytes()[..text.len().min(target.len())];
+    fill_bytes(target, text.as_bytes());
+}
+
+/// The same for a text that is in another code page.
+pub fn fill_bytes(target: &mut [u8], bytes: &[u8]) {
+    let bytes = &bytes[..bytes.len().min(target.len())];
     target.fill(0);
     target[..bytes.len()].copy_from_slice(bytes);
 }

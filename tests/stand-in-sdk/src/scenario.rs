@@ -70,6 +70,8 @@ pub struct Device {
     pub login_tries: u32,
     /// How long it is locked.
     pub lock_s: u64,
+    /// The code page of its texts, as `byCharEncodeType` counts: 6 UTF-8; 0 (not told), 1 and 2 are written as GBK.
+    pub char_encode_type: u8,
     /// Analog inputs.
     pub analog_channels: u8,
     /// Number of the first analog input.
@@ -155,6 +157,7 @@ impl Default for Device {
             password: String::new(),
             login_tries: 5,
             lock_s: 1800,
+            char_encode_type: 6,
             analog_channels: 0,
             first_analog: 1,
             digital_channels: None,
@@ -539,6 +542,14 @@ impl Device {
         (first..first + u32::from(self.digital_count())).contains(&number)
     }
 
+    /// A text of it in its code page.
+    pub fn encode(&self, text: &str) -> Vec<u8> {
+        match self.char_encode_type {
+            6 => text.as_bytes().to_vec(),
+            _ => encoding_rs::GBK.encode(text).0.into_owned(),
+        }
+    }
+
     /// How many digital inputs it has.
     pub fn digital_count(&self) -> u16 {
         self.digital_channels.unwrap_or_else(|| {
@@ -567,6 +578,11 @@ impl Device {
         );
         ensure!(self.login_tries >= 1, "login_tries begins at 1");
         RecorderClock::new(&self.zone, self.clock_skew_s)?;
+        ensure!(
+            matches!(self.char_encode_type, 0..=2 | 6),
+            "char_encode_type {} is not spoken here: 6 is UTF-8, 0 to 2 are GBK",
+            self.char_encode_type
+        );
         for channel in &self.channels {
             let number = channel.number;
             ensure!(

@@ -215,7 +215,7 @@ fn device_info(device: &Device) -> DeviceInfoV40 {
     DeviceInfoV40 {
         struDeviceV30: basic,
         bySupportLock: 1,
-        byCharEncodeType: 6,
+        byCharEncodeType: device.char_encode_type,
         ..Layout::zeroed()
     }
 }

@@ -156,6 +156,52 @@ async fn a_recorder_of_the_older_kind_is_searched_all_the_same() {
 }
 
 #[tokio::test]
+async fn two_hundred_channels_with_holes_and_names_of_another_code_page() {
+    // Four groups of 64; every third input has no camera, the cameras' ids run against the channels, and one channel
+    // was recorded although its camera no longer answers.
+    let number_of = |n: u32| 1 + n + n / 2;
+    let channels: Vec<_> = (0..134u32)
+        .map(|n| Channel {
+            number: number_of(n),
+            name: format!("\u{5927}\u{95e8} {n}"), // "gate"
+            online: n != 133,
+            ip_id: Some(200 - n as u16),
+            recordings: (n == 133)
+                .then(|| recording("last_1", "2026-11-20T10:00:00Z"))
+                .into_iter()
+                .collect(),
+            ..Channel::default()
+        })
+        .collect();
+    for char_encode_type in [0, 2, 6] {
+        let place = Place::new(Device {
+            first_digital: 1,
+            digital_channels: Some(200),
+            char_encode_type,
+            channels: channels.clone(),
+            ..device()
+        });
+        let running = place.start(PASSWORD);
+        let session = running.session().await;
+        let found = &session.identity().channels;
+        assert_eq!(found.len(), channels.len());
+        for (found, there) in found.iter().zip(&channels) {
+            assert_eq!(
+                (found.number, &found.name, found.online),
+                (there.number, &there.name, Some(there.online)),
+                "code page {char_encode_type}"
+            );
+        }
+        let whole = range("2026-11-20T09:00:00Z", "2026-11-20T11:00:00Z");
+        let last = number_of(133);
+        assert_eq!(last, 200);
+        let found = session.search(last, whole).await.unwrap().recordings;
+        assert_eq!(found.len(), 1, "an absent camera's recordings are found");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_full_answer_is_asked_for_in_halves() {
     let start: jiff::Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
     let recordings = (0..5_000)
