@@ -147,14 +147,20 @@ pub fn site_route(method: &Method, path: &str) -> Option<Permission> {
     match (noun, rest.as_slice()) {
         ("recorders", [] | [_]) if get => Some(View),
         ("recorders", []) if post => Some(Manage),
+        // A recorder's id is a UUID: none of these words is one.
+        ("recorders", ["test" | "bulk" | "list" | "discover"]) if post => Some(Manage),
         ("recorders", [_]) if put || delete => Some(Manage),
         ("recorders", [_, "test" | "import"]) if post => Some(Manage),
         ("cameras", [] | [_] | [_, "status"]) if get => Some(View),
+        ("recorders", [_, "places"]) if get => Some(View),
+        ("cameras", ["bulk"]) if post => Some(Manage),
         ("cameras", [_]) if put || delete => Some(Manage),
         ("sync", [] | [_]) if get => Some(View),
         ("sync", []) if post => Some(Operate),
         ("sync", [_]) if delete => Some(Operate),
-        ("storage" | "system", []) if get => Some(View),
+        ("storage" | "system", []) | ("system", ["downloads"]) if get => Some(View),
+        ("system", ["downloads"]) if put => Some(Manage),
+        ("system", ["rotate-key"]) if post => Some(Manage),
         _ => None,
     }
 }
@@ -262,6 +268,38 @@ mod tests {
                 format!("sync/{id}"),
                 Some(Permission::Operate),
             ),
+            (
+                Method::POST,
+                "recorders/bulk".into(),
+                Some(Permission::Manage),
+            ),
+            (
+                Method::POST,
+                "recorders/test".into(),
+                Some(Permission::Manage),
+            ),
+            (
+                Method::POST,
+                "cameras/bulk".into(),
+                Some(Permission::Manage),
+            ),
+            (Method::POST, format!("recorders/{id}"), None),
+            (
+                Method::GET,
+                "system/downloads".into(),
+                Some(Permission::View),
+            ),
+            (
+                Method::PUT,
+                "system/downloads".into(),
+                Some(Permission::Manage),
+            ),
+            (
+                Method::POST,
+                "system/rotate-key".into(),
+                Some(Permission::Manage),
+            ),
+            (Method::DELETE, "system/relay".into(), None),
             (Method::GET, "storage".into(), Some(Permission::View)),
             (Method::PATCH, "recorders".into(), None),
             (Method::POST, "storage".into(), None),

@@ -56,8 +56,9 @@ pub async fn all_at_site(
 }
 
 /// The same for one thing of a noun, `/api/v1/{noun}/{id}` at the appliance: `recorders/{id}` and `cameras/{id}` (GET,
-/// PUT, DELETE), `sync/{job}` (GET, DELETE).
-#[utoipa::path(method(get, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
+/// PUT, DELETE), `sync/{job}` (GET, DELETE); also `recorders/test`, `recorders/bulk`, `recorders/list`,
+/// `recorders/discover`, `cameras/bulk` and `system/rotate-key` (POST), `system/downloads` (GET, PUT).
+#[utoipa::path(method(get, post, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
 pub async fn one_at_site(
@@ -70,7 +71,7 @@ pub async fn one_at_site(
 }
 
 /// The same for what is done with one thing, `/api/v1/{noun}/{id}/{verb}` at the appliance: `recorders/{id}/test` and
-/// `recorders/{id}/import` (POST), `cameras/{id}/status` (GET).
+/// `recorders/{id}/import` (POST), `recorders/{id}/places` and `cameras/{id}/status` (GET).
 #[utoipa::path(method(get, post), path = "/sites/{site}/{noun}/{id}/{verb}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path), ("verb" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
