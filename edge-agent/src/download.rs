@@ -179,6 +179,7 @@ pub async fn download<F: Future<Output = Result<u64, RecorderError>>>(
                 let came = Came {
                     ended: outcome.is_ok(),
                     mends: hole.is_some(),
+                    is_all: outcome.is_ok() && hole.is_none() && slices.len() == 1,
                 };
                 let path = path.clone();
                 let bytes;

@@ -16,7 +16,6 @@ use crate::footage::fragments::{self, FragmentIndex};
 use crate::footage::sidecar::Custody;
 use crate::media::mp4::{self, Container, Fragment};
 use crate::media::picture::{self, Picture};
-use crate::media::probe::{self, Probe};
 use crate::media::process::MediaError;
 use crate::media::ps::VideoCodec;
 use crate::media::{MediaConfig, nal};
@@ -196,17 +195,7 @@ fn examine(
 ) -> Result<Facts, MediaError> {
     let path = &media.path;
     let container = read_container(path, media.bytes)?;
-    // Side by side: what each of them costs is the start of a program.
-    let (probe, undecodable) = std::thread::scope(|scope| {
-        let probing = scope.spawn(|| probe::probe(config, path, cancel));
-        let undecodable = undecodable(config, path, &container, cancel);
-        let probe = probing
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (probe, undecodable)
-    });
-    let probe = probe?;
-    if let Some(problem) = undecodable? {
+    if let Some(problem) = undecodable(config, path, &container, cancel)? {
         defects.push(undecodable_or_encrypted(staged, &problem)?);
     }
     let held_ms = container
@@ -218,13 +207,6 @@ fn examine(
         None => claim.span,
     };
     defects.extend(short);
-    let Probe {
-        video_codec,
-        audio_codec,
-        width,
-        height,
-        ..
-    } = probe;
     Ok(Facts {
         recording: staged.recording,
         media: path.clone(),
@@ -235,10 +217,10 @@ fn examine(
         source_bytes: staged.source_bytes,
         fetched_bytes: staged.fetched_bytes,
         source_digest: staged.source_digest.clone(),
-        video_codec: Some(video_codec),
-        audio_codec,
-        width: Some(width),
-        height: Some(height),
+        video_codec: Some(container.video.codec.clone()),
+        audio_codec: container.audio_codec.clone(),
+        width: Some(container.video.width),
+        height: Some(container.video.height),
         duration_ms: container.duration_ms(),
         fragments: index(&container),
         defects,
@@ -320,33 +302,26 @@ fn undecodable(
     else {
         return Ok(Some("there is no picture in it".to_owned()));
     };
-    let ends = [("first", first), ("last", last)];
-    let alone = usize::from(container.fragments.len() > 1) + 1;
-    let check = |fragment: Fragment| {
-        move || picture::check(config, media, container.init_bytes, fragment, cancel)
+    let check = |fragments: &[Fragment]| {
+        picture::check(config, media, container.init_bytes, fragments, cancel)
     };
-    let verdicts = std::thread::scope(|scope| {
-        let checks: Vec<_> = ends[..alone]
-            .iter()
-            .map(|(which, fragment)| (which, scope.spawn(check(**fragment))))
-            .collect();
-        let join = |(which, running): (_, std::thread::ScopedJoinHandle<'_, _>)| {
-            let verdict = running.join();
-            (
-                which,
-                verdict.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            )
-        };
-        checks.into_iter().map(join).collect::<Vec<_>>()
-    });
-    for (which, verdict) in verdicts {
-        if let Picture::Damaged(why) = verdict? {
+    let ends = [("first", *first), ("last", *last)];
+    let alone = usize::from(container.fragments.len() > 1) + 1;
+    let both: Vec<Fragment> = ends[..alone].iter().map(|(_, end)| *end).collect();
+    let Picture::Damaged(why) = check(&both)? else {
+        return Ok(None);
+    };
+    // Which of them it is, each by itself.
+    for (which, fragment) in ends {
+        if let Picture::Damaged(why) = check(&[fragment])? {
             return Ok(Some(format!(
                 "its {which} key picture does not decode: {why}"
             )));
         }
     }
-    Ok(None)
+    Ok(Some(format!(
+        "its first and last key pictures do not decode together: {why}"
+    )))
 }
 
 fn undecodable_or_encrypted(staged: &Staged, problem: &str) -> Result<Defect, MediaError> {

@@ -3,7 +3,8 @@
 //!
 //! One JSON line each. While a file grows, a line per mebibyte and one at each look tell the digest of what was read.
 //! Those need no sync to be true: after a power cut the file is compared with them, and counts as far as it agrees.
-//! A file that has come to its end is made durable before its line is. A line that a power cut left half says nothing.
+//! A file that grows no more is made durable before its line is, but where it is the whole recording: that is kept
+//! within moments, and then nobody asks for it any more. A line that a power cut left half says nothing.
 
 mod lines;
 
@@ -42,6 +43,8 @@ pub struct Came {
     pub ended: bool,
     /// It was to hold only what others lack.
     pub mends: bool,
+    /// Nothing more is to come before the recording is kept.
+    pub is_all: bool,
 }
 
 /// What is there of one slice.
@@ -234,7 +237,9 @@ impl Journal {
         let last = files.len() - 1;
         let (mut lines, mut bytes) = (Vec::new(), 0);
         for (n, (name, path, received)) in files.into_iter().enumerate() {
-            durable::sync_file(&path)?;
+            if !came.is_all {
+                durable::sync_file(&path)?;
+            }
             bytes += received.digests.bytes;
             let ended = came.ended && n == last;
             lines.push(Line::Part {
@@ -251,8 +256,10 @@ impl Journal {
                 layout: received.layout,
             });
         }
-        durable::sync_dir(&self.folder)?;
-        append(&self.folder.join(FILE), &lines, true)?;
+        if !came.is_all {
+            durable::sync_dir(&self.folder)?;
+        }
+        append(&self.folder.join(FILE), &lines, !came.is_all)?;
         Ok(bytes)
     }
 
@@ -275,7 +282,7 @@ impl Journal {
                 slice,
                 stretches: stretches_told,
             }],
-            true,
+            self.slices.len() > 1,
         )?;
         let place = &mut self.slices[slice];
         place.done = Some(stretches);
@@ -463,6 +470,7 @@ mod tests {
     const WHOLE: Came = Came {
         ended: true,
         mends: false,
+        is_all: false,
     };
 
     fn fetch(journal: &mut Journal, slice: usize, bytes: &[u8]) -> PathBuf {

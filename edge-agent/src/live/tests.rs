@@ -165,8 +165,7 @@ async fn plays(kind: Kind, codec: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("live.mp4");
     std::fs::write(&path, play(&hub, id, &playlist)).unwrap();
-    let probe =
-        crate::media::probe::probe(&MediaConfig::default(), &path, &CancellationToken::new());
+    let probe = crate::media::probe::probe(&path, &CancellationToken::new());
     let probe = probe.unwrap();
     assert_eq!((probe.video_codec.as_str(), probe.width), (codec, 320));
     assert!(probe.duration_ms > 7_000, "{}", probe.duration_ms);

@@ -1,10 +1,11 @@
-//! FFmpeg as a child process: probe, remux, key-picture checks, live; and the pure parsers of what goes in and comes
+//! FFmpeg as a child process: remux, key-picture checks, live; and the pure parsers of what goes in and comes
 //! out. Nothing else in the agent starts FFmpeg.
 
 pub mod ahead;
 pub mod mp4;
 pub mod nal;
 pub mod picture;
+#[cfg(test)]
 pub mod probe;
 pub mod process;
 pub mod ps;
@@ -25,15 +26,12 @@ use serde::Deserialize;
 pub struct MediaConfig {
     /// The program `ffmpeg`, by name (looked up in PATH) or with its folder. Version 5.1 or newer.
     pub ffmpeg: PathBuf,
-    /// The program `ffprobe`.
-    pub ffprobe: PathBuf,
 }
 
 impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
         }
     }
 }

@@ -49,8 +49,21 @@ pub struct Container {
     pub fragments: Vec<Fragment>,
     /// Whether it ends with the `mfra` that is written last: without it the writer did not come to its end.
     pub finished: bool,
-    /// Whether it has sound.
-    pub audio: bool,
+    /// Its pictures.
+    pub video: VideoTrack,
+    /// Name of its sound's codec (`aac`); None without sound.
+    pub audio_codec: Option<String>,
+}
+
+/// What the pictures of a file are, as its initialisation part tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoTrack {
+    /// `h264`, `hevc`; of others the code in the file.
+    pub codec: String,
+    /// Picture width as coded.
+    pub width: u32,
+    /// Picture height as coded.
+    pub height: u32,
 }
 
 impl Container {
@@ -114,7 +127,8 @@ pub fn read_index(mut file: impl Read + Seek, length: u64) -> Result<Container, 
         init_bytes,
         fragments,
         finished,
-        audio: tracks.audio,
+        video: tracks.pictures,
+        audio_codec: tracks.audio_codec,
     })
 }
 
@@ -259,16 +273,34 @@ pub(super) struct Tracks {
     timescale: u64,
     /// What `trex` gives to samples that say nothing of their own.
     default_duration: u32,
-    audio: bool,
-    /// Picture width.
-    pub(super) width: u32,
-    /// Picture height.
-    pub(super) height: u32,
+    audio_codec: Option<String>,
+    /// What the pictures are.
+    pub(super) pictures: VideoTrack,
+}
+
+/// The first sample entry of a track: its code and content (ISO/IEC 14496-12, 8.5.2).
+fn sample_entry(mdia: &[u8]) -> Result<(&[u8], &[u8]), Mp4Error> {
+    let stbl = need(need(mdia, b"minf")?, b"stbl")?;
+    // Version, flags and number of entries come first.
+    let entries = need(stbl, b"stsd")?.get(8..).unwrap_or_default();
+    Boxes(entries)
+        .next()
+        .unwrap_or_else(|| Err(broken("a track does not say what it is")))
+}
+
+/// The name under which FFmpeg and people know a codec.
+fn codec_name(code: &[u8]) -> String {
+    match code {
+        b"avc1" | b"avc3" => "h264".to_owned(),
+        b"hvc1" | b"hev1" => "hevc".to_owned(),
+        b"mp4a" => "aac".to_owned(),
+        other => other.escape_ascii().to_string(),
+    }
 }
 
 /// Reads the content of a `moov`.
 pub(super) fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
-    let (mut video, mut audio) = (None, false);
+    let (mut video, mut audio_codec) = (None, None);
     for item in Boxes(moov) {
         let (kind, trak) = item?;
         if kind != b"trak" {
@@ -276,7 +308,9 @@ pub(super) fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
         }
         let mdia = need(trak, b"mdia")?;
         let handler = need(mdia, b"hdlr")?.get(8..12).unwrap_or_default();
-        audio |= handler == b"soun";
+        if handler == b"soun" {
+            audio_codec = Some(codec_name(sample_entry(mdia)?.0));
+        }
         if handler == b"vide" {
             let tkhd = need(trak, b"tkhd")?;
             let mdhd = need(mdia, b"mdhd")?;
@@ -286,13 +320,18 @@ pub(super) fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
             if timescale == 0 {
                 return Err(broken("a timescale of 0"));
             }
-            // Width and height end the box, as 16.16 fixed point.
-            let size = tkhd.len().saturating_sub(8);
-            let (width, height) = (u32_at(tkhd, size)? >> 16, u32_at(tkhd, size + 4)? >> 16);
-            video = Some((id, timescale, width, height));
+            let (code, entry) = sample_entry(mdia)?;
+            // Width and height lie behind 24 bytes, 16 bits each.
+            let size = u32_at(entry, 24)?;
+            let pictures = VideoTrack {
+                codec: codec_name(code),
+                width: size >> 16,
+                height: size & 0xFFFF,
+            };
+            video = Some((id, timescale, pictures));
         }
     }
-    let (video, timescale, width, height) =
+    let (video, timescale, pictures) =
         video.ok_or_else(|| broken("there are no pictures in it"))?;
     let mut default_duration = 0;
     if let Some(mvex) = child(moov, b"mvex")? {
@@ -307,9 +346,8 @@ pub(super) fn parse_moov(moov: &[u8]) -> Result<Tracks, Mp4Error> {
         video,
         timescale,
         default_duration,
-        audio,
-        width,
-        height,
+        audio_codec,
+        pictures,
     })
 }
 
@@ -443,9 +481,15 @@ pub(crate) mod tests {
         let tkhd = boxed(b"tkhd", &words(&[0, 0, 0, 1, 0, 0]));
         let mdhd = boxed(b"mdhd", &words(&[0, 0, 0, 1_000, 0]));
         let hdlr = boxed(b"hdlr", b"\0\0\0\0\0\0\0\0vide\0\0\0\0");
+        let entry = boxed(
+            b"avc1",
+            &[&[0; 24][..], &1280u16.to_be_bytes(), &720u16.to_be_bytes()].concat(),
+        );
+        let stsd = boxed(b"stsd", &[words(&[0, 1]), entry].concat());
+        let minf = boxed(b"minf", &boxed(b"stbl", &stsd));
         let trak = boxed(
             b"trak",
-            &[tkhd, boxed(b"mdia", &[mdhd, hdlr].concat())].concat(),
+            &[tkhd, boxed(b"mdia", &[mdhd, hdlr, minf].concat())].concat(),
         );
         let trex = boxed(b"trex", &words(&[0, 1, 1, 40, 0, 0]));
         let moov = boxed(b"moov", &[trak, boxed(b"mvex", &trex)].concat());
@@ -480,7 +524,12 @@ pub(crate) mod tests {
         let bytes = sample();
         let container = read_index(Cursor::new(&bytes), bytes.len() as u64).unwrap();
         let index = &container;
-        assert!(container.finished && !container.audio);
+        assert!(container.finished && container.audio_codec.is_none());
+        let video = &container.video;
+        assert_eq!(
+            (video.codec.as_str(), video.width, video.height),
+            ("h264", 1280, 720)
+        );
         let times: Vec<_> = index
             .fragments
             .iter()

@@ -1,5 +1,5 @@
-//! Whether the key picture of a fragment decodes: the fragment alone, behind the file's initialisation part, is given
-//! to FFmpeg.
+//! Whether the key pictures of fragments decode: the fragments alone, behind the file's initialisation part, are given
+//! to FFmpeg. One run for all of them: what it costs is the start of a program.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -26,38 +26,43 @@ const PATCHED_UP: [&str; 6] = [
 /// Width and height of the picture that proves that one was decoded.
 const PROOF: usize = 16;
 
-/// The verdict on a key picture.
+/// The verdict on key pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Picture {
-    /// It decodes.
+    /// All of them decode.
     Whole,
-    /// It does not; why, in FFmpeg's words.
+    /// One does not; why, in FFmpeg's words.
     Damaged(String),
 }
 
-/// Decodes the first picture of a fragment.
+/// Decodes the key picture with which each of these fragments begins.
 pub fn check(
     config: &MediaConfig,
     path: &Path,
     init_bytes: u64,
-    fragment: Fragment,
+    fragments: &[Fragment],
     cancel: &CancellationToken,
 ) -> Result<Picture, MediaError> {
     let mut command = FfmpegCommand::new_with_path(&config.ffmpeg);
     command.hide_banner().overwrite();
-    command.args(["-threads", "1", "-f", "mp4", "-i", "pipe:0"]);
-    command.args(["-map", "0:v:0", "-frames:v", "1", "-vsync", "passthrough"]);
+    command.args(["-threads", "1", "-skip_frame", "nokey"]);
+    command.args(["-f", "mp4", "-i", "pipe:0"]);
+    let count = fragments.len();
+    command.args(["-map", "0:v:0", "-vsync", "passthrough"]);
+    command.args(["-frames:v", &count.to_string()]);
     command.args(["-vf", &format!("scale={PROOF}:{PROOF}"), "-pix_fmt", "gray"]);
     command.args(["-f", "rawvideo"]).pipe_stdout();
     let feed: Feed = {
-        let path = path.to_owned();
+        let (path, fragments) = (path.to_owned(), fragments.to_vec());
         Box::new(move |to| {
             let mut file = File::open(&path)?;
             copy(&mut file, 0, init_bytes, to)?;
-            copy(&mut file, fragment.offset, fragment.bytes, to)
+            fragments
+                .iter()
+                .try_for_each(|fragment| copy(&mut file, fragment.offset, fragment.bytes, to))
         })
     };
-    let task = "decoding a key picture";
+    let task = "decoding key pictures";
     match run(
         Command::from(command),
         task,
@@ -68,7 +73,7 @@ pub fn check(
         Ok(done) => {
             let log = done.log.to_string();
             let patched = PATCHED_UP.iter().any(|words| log.contains(words));
-            Ok(if done.output.len() == PROOF * PROOF && !patched {
+            Ok(if done.output.len() == count * PROOF * PROOF && !patched {
                 Picture::Whole
             } else {
                 Picture::Damaged(log)

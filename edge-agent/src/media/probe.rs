@@ -1,4 +1,4 @@
-//! What a media file is, as ffprobe sees it: bounded, and strict about what it answers.
+//! What a media file is, as ffprobe sees it: for tests, which do not believe our own reading of a file.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,8 +6,7 @@ use std::process::Command;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use super::MediaConfig;
-use super::process::{Limits, MediaError, file_url, run};
+use super::process::{Limits, MediaError, run};
 
 /// What a kept file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,16 +52,12 @@ struct Format {
 }
 
 /// Asks ffprobe about a file.
-pub fn probe(
-    config: &MediaConfig,
-    path: &Path,
-    cancel: &CancellationToken,
-) -> Result<Probe, MediaError> {
-    let mut command = Command::new(&config.ffprobe);
+pub fn probe(path: &Path, cancel: &CancellationToken) -> Result<Probe, MediaError> {
+    let mut command = Command::new("ffprobe");
     command
         .args(["-v", "error", "-print_format", "json", "-show_streams"])
         .args(["-show_format", "-i"])
-        .arg(file_url(path));
+        .arg(path);
     let done = run(command, "probe", None, Limits::SHORT, cancel)?;
     parse(&done.output).map_err(|problem| MediaError::Unreadable {
         task: format!("probe of {}", path.display()),

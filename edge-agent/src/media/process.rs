@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -411,13 +410,6 @@ pub fn worth_keeping(event: FfmpegEvent) -> Option<String> {
         FfmpegEvent::Log(LogLevel::Unknown, line) => Some(line),
         _ => None,
     }
-}
-
-/// A path as an argument that FFmpeg cannot take for a protocol or an option.
-pub fn file_url(path: &Path) -> std::ffi::OsString {
-    let mut url = std::ffi::OsString::from("file:");
-    url.push(path);
-    url
 }
 
 #[cfg(test)]

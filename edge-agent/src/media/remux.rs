@@ -22,9 +22,12 @@ use crate::model::staged::{Media, Stretch};
 const COPY_BYTES: usize = 1 << 20;
 /// Slowest remux that is waited for, in bytes per second; a disk that does less has other troubles.
 const SLOWEST_BYTES_PER_S: u64 = 500_000;
-/// What is written goes to the disk in steps of so many bytes: little is left to wait for at the end, and a box with
-/// little memory does not fill it with what is yet to be written.
+/// What is written goes to the disk in steps of so many bytes, beside the writing: little is left to wait for at the
+/// end.
 const SYNC_BYTES: u64 = 16 << 20;
+/// So much may be on its way to the disk before the writer waits for it: a box with little memory does not fill it with
+/// what is yet to be written.
+const UNSYNCED_BYTES_MAX: u64 = 64 << 20;
 
 /// Parts in time order, looked through once.
 #[derive(Debug, Clone)]
@@ -283,29 +286,57 @@ fn keep(from: &mut dyn Read, path: &Path) -> io::Result<Media> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(error)),
         _ => {}
     }
-    let mut file = File::create_new(path).map_err(named)?;
+    let file = File::create_new(path).map_err(named)?;
+    std::thread::scope(|scope| {
+        let (due, dues) = std::sync::mpsc::sync_channel::<()>(1);
+        let syncing = scope.spawn(|| {
+            dues.into_iter()
+                .try_for_each(|()| file.sync_data())
+                .map_err(named)
+        });
+        let written = write_hashed(from, &file, |unsynced| match unsynced {
+            // A step that is still under way is waited for only when too much has come meanwhile. Nobody hears when
+            // syncing has failed: that is told below.
+            0..UNSYNCED_BYTES_MAX => due.try_send(()).is_ok(),
+            _ => due.send(()).is_ok(),
+        });
+        drop(due);
+        let synced = syncing
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let Digested {
+            bytes,
+            sha256,
+            chunks,
+        } = written.map_err(named)?;
+        synced?;
+        Ok(Media {
+            path: path.to_owned(),
+            bytes,
+            sha256,
+            chunks,
+        })
+    })
+}
+
+/// Copies to the end and gives length and digests. `sync` hears how much was written since it last said that it
+/// would see to it, once that is a step.
+fn write_hashed(
+    from: &mut dyn Read,
+    mut to: &File,
+    mut sync: impl FnMut(u64) -> bool,
+) -> io::Result<Digested> {
     let mut digest = Hasher::both();
     let mut buffer = vec![0; COPY_BYTES];
     let mut synced = 0;
     loop {
         let count = from.read(&mut buffer)?;
         if count == 0 {
-            let Digested {
-                bytes,
-                sha256,
-                chunks,
-            } = digest.finish();
-            return Ok(Media {
-                path: path.to_owned(),
-                bytes,
-                sha256,
-                chunks,
-            });
+            return Ok(digest.finish());
         }
-        file.write_all(&buffer[..count]).map_err(named)?;
+        to.write_all(&buffer[..count])?;
         digest.update(&buffer[..count]);
-        if digest.bytes() - synced >= SYNC_BYTES {
-            file.sync_data().map_err(named)?;
+        if digest.bytes() - synced >= SYNC_BYTES && sync(digest.bytes() - synced) {
             synced = digest.bytes();
         }
     }
@@ -388,7 +419,7 @@ mod tests {
 
         let container = mp4::read_index(File::open(&kept.path).unwrap(), length).unwrap();
         assert!(container.finished);
-        assert_eq!(container.audio, audio.is_some());
+        assert_eq!(container.audio_codec.as_deref(), audio);
         let index = &container;
         assert_eq!(index.fragments.len(), groups);
         assert_eq!(index.fragments[0].offset, index.init_bytes);
@@ -403,8 +434,13 @@ mod tests {
             index.duration_ms()
         );
 
-        let config = MediaConfig::default();
-        let told = probe::probe(&config, &kept.path, &CancellationToken::new()).unwrap();
+        let told = probe::probe(&kept.path, &CancellationToken::new()).unwrap();
+        assert_eq!(
+            (&container.video.codec, container.video.width),
+            (&told.video_codec, told.width)
+        );
+        assert_eq!(container.video.height, told.height);
+        assert_eq!(container.audio_codec, told.audio_codec);
         assert_eq!((told.width, told.height), (320, 180));
         assert_eq!(
             (told.video_codec.as_str(), told.video_tag.as_str()),
@@ -417,12 +453,13 @@ mod tests {
             told.duration_ms
         );
 
-        for fragment in [index.fragments[0], index.fragments[groups - 1]] {
+        let (first, last) = (index.fragments[0], index.fragments[groups - 1]);
+        for fragments in [&[first][..], &[last], &[first, last]] {
             let verdict = picture::check(
-                &config,
+                &MediaConfig::default(),
                 &kept.path,
                 index.init_bytes,
-                fragment,
+                fragments,
                 &CancellationToken::new(),
             );
             assert_eq!(verdict.unwrap(), Picture::Whole);
@@ -469,18 +506,20 @@ mod tests {
         let picture = last.offset as usize + moof as usize + 8;
         bytes[picture + 200..picture + 1_500].fill(0x55);
         std::fs::write(&kept.path, &bytes).unwrap();
-        let verdict = |fragment| {
+        let verdict = |fragments: &[mp4::Fragment]| {
             picture::check(
                 &MediaConfig::default(),
                 &kept.path,
                 index.init_bytes,
-                fragment,
+                fragments,
                 &CancellationToken::new(),
             )
             .unwrap()
         };
-        assert_eq!(verdict(index.fragments[0]), Picture::Whole);
-        assert!(matches!(verdict(last), Picture::Damaged(_)));
+        let first = index.fragments[0];
+        assert_eq!(verdict(&[first]), Picture::Whole);
+        assert!(matches!(verdict(&[last]), Picture::Damaged(_)));
+        assert!(matches!(verdict(&[first, last]), Picture::Damaged(_)));
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl Splitter {
             }
             b"moov" => {
                 let tracks = parse_moov(body)?;
-                let (width, height) = (tracks.width, tracks.height);
+                let (width, height) = (tracks.pictures.width, tracks.pictures.height);
                 self.tracks = Some(tracks);
                 self.head.extend_from_slice(&found);
                 let bytes = std::mem::take(&mut self.head).freeze();

@@ -14,7 +14,7 @@ use super::session::{Session, library_time};
 use crate::recorder::worker_protocol::{Failure, Kind, Source};
 
 /// Time between two looks at the position, a number in the library's memory: the end is noticed soon.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = Duration::from_millis(20);
 /// Time between two looks at the file.
 const LOOK_AT_FILE: Duration = Duration::from_millis(500);
 /// Bytes that a recorder's name for a file has at most.

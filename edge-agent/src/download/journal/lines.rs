@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use base::durable;
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,9 @@ use crate::model::chunks::{CHUNK_BYTES, Chunks, Sha256, hex, sha256};
 pub const FILE: &str = "journal.jsonl";
 /// Largest journal that is read: a day of footage is a few megabytes of digests.
 const BYTES_MAX: u64 = 64 << 20;
-/// Mebibytes after which a growing file and its lines are made durable: what a power cut may cost.
-const SYNC_CHUNKS: usize = 32;
+/// Time after which a growing file and its lines are made durable: what a power cut may cost is fetched again. By time
+/// and not by bytes, so that what comes fast is written to the disk once, as it is kept, and not twice.
+const SYNC_PAUSE: Duration = Duration::from_secs(10);
 
 /// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -161,6 +163,7 @@ pub struct Log {
     file: String,
     path: PathBuf,
     marked_bytes: u64,
+    synced_at: Instant,
 }
 
 impl Log {
@@ -177,6 +180,7 @@ impl Log {
             path: folder.join(&file),
             file,
             marked_bytes: 0,
+            synced_at: Instant::now(),
         })
     }
 
@@ -188,9 +192,10 @@ impl Log {
             sha256: sha256.to_owned(),
         };
         self.journal.write_all(&text_of(&line)?)?;
-        if (n + 1).is_multiple_of(SYNC_CHUNKS) {
+        if self.synced_at.elapsed() >= SYNC_PAUSE {
             durable::sync_file(&self.path)?;
             self.journal.sync_data()?;
+            self.synced_at = Instant::now();
         }
         Ok(())
     }
