@@ -11,7 +11,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What the product runs on (FFmpeg, Mosquitto), builds with (a C compiler, Node) and is tested with (Chromium, fonts).
 RUN_PACKAGES := ffmpeg mosquitto fonts-dejavu-core ca-certificates util-linux procps
 BUILD_PACKAGES := gcc libc6-dev
-TEST_PACKAGES := chromium mosquitto-clients python3-venv
+TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools
 
 .PHONY: help
 help: ## Shows this

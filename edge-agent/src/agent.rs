@@ -68,7 +68,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     // Who we are, and what opens the stored passwords.
     let identity = Identity::open(&state.identity_key())?;
     tracing::info!(appliance = %identity.appliance, version = env!("CARGO_PKG_VERSION"), "Starting");
-    let secrets = Arc::new(Secrets::open(&state.secrets_key())?);
+    let secrets = Arc::new(Secrets::open(&state.secrets_key(), state.tpm())?);
     // What is known, and where footage lies.
     let catalog = Catalog::open(&state.catalog(), clock)?;
     catalog.set_appliance(&identity.appliance).await?;

@@ -14,6 +14,7 @@ use crate::live::LiveConfig;
 use crate::media::MediaConfig;
 use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
+use crate::secrets::tpm::{Tpm, TpmSetting};
 use crate::uplink::claim::RelaySettings;
 
 /// Where the file lies unless `--config` says otherwise.
@@ -51,12 +52,15 @@ pub struct Config {
 pub struct State {
     /// Catalog, keys, staging area of addresses; made when missing.
     pub folder: PathBuf,
+    /// What seals the key of stored passwords, beside its file's permissions.
+    pub tpm: TpmSetting,
 }
 
 impl Default for State {
     fn default() -> Self {
         Self {
             folder: "/var/lib/holdfast".into(),
+            tpm: TpmSetting::Auto,
         }
     }
 }
@@ -75,6 +79,11 @@ impl State {
     /// The key of stored passwords.
     pub fn secrets_key(&self) -> PathBuf {
         self.folder.join("secrets.key")
+    }
+
+    /// The TPM that seals it.
+    pub fn tpm(&self) -> Option<Tpm> {
+        Tpm::find(&self.tpm)
     }
 
     /// Where the agent says on which address it listens.

@@ -201,6 +201,7 @@ mod tests {
         Config {
             state: State {
                 folder: house.path().to_owned(),
+                tpm: crate::secrets::tpm::TpmSetting::Off,
             },
             volume: vec![house.volume().config().clone()],
             ..Config::default()

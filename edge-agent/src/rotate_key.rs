@@ -71,7 +71,10 @@ pub fn run(config: &Config) -> ExitCode {
     };
     let changed = runtime.block_on(async {
         let catalog = Catalog::open(&config.state.catalog(), Clock::system())?;
-        let secrets = Arc::new(Secrets::open(&config.state.secrets_key())?);
+        let secrets = Arc::new(Secrets::open(
+            &config.state.secrets_key(),
+            config.state.tpm(),
+        )?);
         rotate(&secrets, &catalog).await
     });
     match changed {
@@ -112,7 +115,7 @@ mod tests {
     }
 
     fn open(house: &House) -> Secrets {
-        Secrets::open(&house.path().join("secrets.key")).unwrap()
+        Secrets::open(&house.path().join("secrets.key"), None).unwrap()
     }
 
     /// The passwords, as they open with what lies on the disk.

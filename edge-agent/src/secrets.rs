@@ -2,10 +2,13 @@
 //!
 //! ChaCha20-Poly1305 under a key of 256 random bits that lies beside the catalog, readable by the agent alone. A sealed
 //! password is bound to its recorder, so that rows cannot be swapped. A backup of the catalog without the key opens
-//! nothing.
+//! nothing. Where the box has a TPM, the key itself is sealed with it (`tpm.rs`): then the whole disk opens nothing on
+//! another box.
 //!
 //! The key can be changed (`rotate_key.rs`): the new one lies beside the old one until everything is sealed with it, and
 //! as long as both are there both open.
+
+pub mod tpm;
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -16,6 +19,8 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundK
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 use wire::ids::RecorderId;
 use zeroize::Zeroizing;
+
+use tpm::Tpm;
 
 /// First byte of everything sealed: what follows is a nonce, then ciphertext and tag.
 const VERSION: u8 = 1;
@@ -38,6 +43,21 @@ pub enum KeyError {
         "{0} is not the key of stored passwords (it must hold 32 bytes): restore it from the backup, or remove it and enter the recorders' passwords again"
     )]
     NotAKey(PathBuf),
+    /// It is sealed with a TPM and does not open.
+    #[error(
+        "the key of stored passwords {path} is sealed with a TPM and does not open: {source}. Put the disk back into its box, or remove the file and enter the recorders' passwords again"
+    )]
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is to be sealed with a TPM, and that does not do it.
+    #[error(
+        "the key of stored passwords cannot be sealed: {0}. Correct `tpm` of [state], or set it to \"auto\""
+    )]
+    CannotSeal(io::Error),
 }
 
 /// A sealed password that does not open: another key, another recorder, or damage.
@@ -48,6 +68,7 @@ pub struct CannotOpen;
 /// Seals and opens recorders' passwords.
 pub struct Secrets {
     path: PathBuf,
+    tpm: Option<Tpm>,
     keys: RwLock<Keys>,
     /// Held while a password is sealed and stored, and alone while the key changes: nothing that was sealed with the old
     /// key is stored once the old key has gone.
@@ -67,15 +88,17 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Reads the key, or makes it at the first boot; and the next one, where a change of the key was interrupted.
-    pub fn open(path: &Path) -> Result<Self, KeyError> {
-        let current = match read_key(path)? {
+    /// Reads the key, or makes it at the first boot; and the next one, where a change of the key was interrupted. A key
+    /// that is not sealed with the TPM yet is.
+    pub fn open(path: &Path, tpm: Option<Tpm>) -> Result<Self, KeyError> {
+        let current = match read_key(path, tpm.as_ref())? {
             Some(key) => key,
-            None => make_key(path)?,
+            None => make_key(path, tpm.as_ref())?,
         };
-        let next = read_key(&next_path(path))?;
+        let next = read_key(&next_path(path), tpm.as_ref())?;
         Ok(Self {
             path: path.to_owned(),
+            tpm,
             keys: RwLock::new(Keys { current, next }),
             storing: Arc::default(),
         })
@@ -100,7 +123,7 @@ impl Secrets {
     /// an interrupted change has left.
     pub fn begin_change(&self) -> Result<(), KeyError> {
         if !self.is_changing() {
-            let next = make_key(&next_path(&self.path))?;
+            let next = make_key(&next_path(&self.path), self.tpm.as_ref())?;
             self.keys_mut().next = Some(next);
         }
         Ok(())
@@ -165,36 +188,88 @@ fn next_path(path: &Path) -> PathBuf {
     path.with_extension("key.next")
 }
 
+/// The bytes of a key, for a backup; None: there is none.
+pub fn key_bytes(path: &Path, tpm: Option<&Tpm>) -> Result<Option<Zeroizing<Vec<u8>>>, KeyError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(KeyError::Io {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    if bytes.len() <= KEY_BYTES {
+        return Ok(Some(bytes));
+    }
+    let none = || io::Error::other("no TPM is to be used, or there is none");
+    tpm.map_or_else(|| Err(none()), |tpm| tpm.open(&bytes))
+        .map(Some)
+        .map_err(|source| KeyError::Sealed {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 /// None: there is none.
-fn read_key(path: &Path) -> Result<Option<LessSafeKey>, KeyError> {
+fn read_key(path: &Path, tpm: Option<&Tpm>) -> Result<Option<LessSafeKey>, KeyError> {
     let io = |source| KeyError::Io {
         path: path.to_owned(),
         source,
     };
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
+    let Some(bytes) = key_bytes(path, tpm)? else {
+        return Ok(None);
     };
-    let mode = std::fs::metadata(path).map_err(io)?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes)
+        .map_err(|_| KeyError::NotAKey(path.to_owned()))?;
+    let about = std::fs::metadata(path).map_err(io)?;
+    if about.permissions().mode() & 0o077 != 0 {
         tracing::warn!(path = %path.display(), "The key of stored passwords was readable by others; that is over now");
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).map_err(io)?;
     }
-    let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes)
-        .map_err(|_| KeyError::NotAKey(path.to_owned()))?;
+    if about.len() == KEY_BYTES as u64 && tpm.is_some() {
+        write_key(path, &bytes, tpm)?;
+    }
     Ok(Some(LessSafeKey::new(key)))
 }
 
-fn make_key(path: &Path) -> Result<LessSafeKey, KeyError> {
+fn make_key(path: &Path, tpm: Option<&Tpm>) -> Result<LessSafeKey, KeyError> {
     let fresh = Zeroizing::new(base::token::random::<KEY_BYTES>());
-    base::durable::replace(path, fresh.as_slice(), 0o600).map_err(|source| KeyError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    write_key(path, fresh.as_slice(), tpm)?;
     let key = UnboundKey::new(&CHACHA20_POLY1305, fresh.as_slice())
         .map_err(|_| KeyError::NotAKey(path.to_owned()))?;
     Ok(LessSafeKey::new(key))
+}
+
+/// Writes a key, sealed where there is a TPM that does it.
+fn write_key(path: &Path, key: &[u8], tpm: Option<&Tpm>) -> Result<(), KeyError> {
+    let content = match tpm.map(|tpm| (tpm, sealed_and_tried(tpm, key))) {
+        None => Zeroizing::new(key.to_vec()),
+        Some((_, Ok(sealed))) => {
+            tracing::info!(path = %path.display(), "The key of stored passwords is sealed with the TPM");
+            sealed
+        }
+        Some((Tpm { required: true, .. }, Err(error))) => return Err(KeyError::CannotSeal(error)),
+        Some((_, Err(error))) => {
+            tracing::warn!(path = %path.display(), %error,
+                "The key of stored passwords is not sealed with the TPM; it lies in its file");
+            Zeroizing::new(key.to_vec())
+        }
+    };
+    base::durable::replace(path, &content, 0o600).map_err(|source| KeyError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Sealed, and opened once: what does not open again must not take the key's place.
+fn sealed_and_tried(tpm: &Tpm, key: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    let sealed = tpm.seal(key)?;
+    if sealed.len() <= KEY_BYTES || tpm.open(&sealed)?.as_slice() != key {
+        return Err(io::Error::other("what the TPM sealed does not open again"));
+    }
+    Ok(sealed)
 }
 
 fn seal_with(key: &LessSafeKey, recorder: RecorderId, password: &str) -> Vec<u8> {
@@ -245,16 +320,16 @@ mod tests {
     fn a_password_opens_for_its_recorder_with_its_key_only() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secrets.key");
-        let secrets = Secrets::open(&path).unwrap();
+        let secrets = Secrets::open(&path, None).unwrap();
         let (a, b) = (RecorderId::new(), RecorderId::new());
         let sealed = secrets.seal(a, "pässword");
         assert_ne!(sealed, secrets.seal(a, "pässword"));
         assert!(!sealed.windows(4).any(|w| w == b"word"));
 
-        let again = Secrets::open(&path).unwrap();
+        let again = Secrets::open(&path, None).unwrap();
         assert_eq!(*again.open_password(a, &sealed).unwrap(), "pässword");
         assert_eq!(again.open_password(b, &sealed), Err(CannotOpen));
-        let stranger = Secrets::open(&dir.path().join("other.key")).unwrap();
+        let stranger = Secrets::open(&dir.path().join("other.key"), None).unwrap();
         assert_eq!(stranger.open_password(a, &sealed), Err(CannotOpen));
         for at in 0..sealed.len() {
             let mut turned = sealed.clone();
@@ -272,17 +347,120 @@ mod tests {
     fn the_key_is_private_and_a_broken_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secrets.key");
-        Secrets::open(&path).unwrap();
+        Secrets::open(&path, None).unwrap();
         let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(), 0o600);
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        Secrets::open(&path).unwrap();
+        Secrets::open(&path, None).unwrap();
         assert_eq!(mode(), 0o600);
         std::fs::write(&path, "short").unwrap();
-        let message = Secrets::open(&path).unwrap_err().to_string();
+        let message = Secrets::open(&path, None).unwrap_err().to_string();
         assert!(
             message.contains("enter the recorders' passwords again"),
             "{message}"
         );
+    }
+
+    /// A TPM in software, on a port of its own; started anew it is the same one, as after a reboot.
+    struct SoftTpm {
+        state: tempfile::TempDir,
+        port: u16,
+        process: Option<base::child::NoLeakChild>,
+    }
+
+    impl SoftTpm {
+        fn new() -> Self {
+            // The port after it is that of its switches: what speaks to it expects them there.
+            let port = std::iter::repeat_with(|| {
+                let first = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+                let port = first.local_addr().unwrap().port();
+                let next = std::net::TcpListener::bind(("127.0.0.1", port.checked_add(1)?));
+                next.ok().map(|_| port)
+            })
+            .find_map(|port| port)
+            .unwrap();
+            let mut tpm = Self {
+                state: tempfile::tempdir().unwrap(),
+                port,
+                process: None,
+            };
+            tpm.boot();
+            tpm
+        }
+
+        /// No resource manager stands before it, so what opens or seals is followed by a boot that frees its sessions.
+        fn boot(&mut self) {
+            drop(self.process.take());
+            let mut command = std::process::Command::new("swtpm");
+            command
+                .args(["socket", "--tpm2", "--flags", "startup-clear"])
+                .arg("--tpmstate")
+                .arg(format!("dir={}", self.state.path().display()))
+                .arg("--server")
+                .arg(format!("type=tcp,port={},disconnect", self.port))
+                .arg("--ctrl")
+                .arg(format!("type=tcp,port={}", self.port + 1))
+                .stdin(std::process::Stdio::null());
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            let child =
+                base::child::spawn(command).expect("swtpm is installed (`make setup-test`)");
+            self.process = Some(base::child::NoLeakChild::new(child, "swtpm"));
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+            while std::net::TcpStream::connect(("127.0.0.1", self.port + 1)).is_err() {
+                assert!(std::time::Instant::now() < deadline, "swtpm does not start");
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
+
+        fn tpm(&self) -> Option<Tpm> {
+            let device = format!("swtpm:host=127.0.0.1,port={}", self.port);
+            Tpm::find(&tpm::TpmSetting::Device(device))
+        }
+    }
+
+    #[test]
+    fn a_tpm_keeps_the_key_and_another_box_cannot_open_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets.key");
+        let recorder = RecorderId::new();
+        // It lay in its file, as on a box without a TPM.
+        let sealed = Secrets::open(&path, None).unwrap().seal(recorder, "secret");
+        let plain = std::fs::read(&path).unwrap();
+        let mut box_ = SoftTpm::new();
+        for _ in 0..2 {
+            let secrets = Secrets::open(&path, box_.tpm()).unwrap();
+            assert_eq!(*secrets.open_password(recorder, &sealed).unwrap(), "secret");
+            let lies = std::fs::read(&path).unwrap();
+            assert!(
+                !lies.windows(KEY_BYTES).any(|w| w == plain),
+                "it is not sealed"
+            );
+            box_.boot();
+        }
+        let stranger = SoftTpm::new();
+        for tpm in [stranger.tpm(), None] {
+            let error = Secrets::open(&path, tpm).unwrap_err();
+            assert!(matches!(error, KeyError::Sealed { .. }), "{error}");
+        }
+        assert_eq!(
+            **key_bytes(&path, box_.tpm().as_ref()).unwrap().unwrap(),
+            plain
+        );
+    }
+
+    #[test]
+    fn a_tpm_that_is_asked_for_and_missing_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secrets.key");
+        let nowhere = tpm::TpmSetting::from("/dev/no-such-tpm".to_owned());
+        let error = Secrets::open(&path, Tpm::find(&nowhere)).unwrap_err();
+        assert!(matches!(error, KeyError::CannotSeal(_)), "{error}");
+        assert!(!path.exists());
+        for (text, setting) in [
+            ("auto", tpm::TpmSetting::Auto),
+            ("off", tpm::TpmSetting::Off),
+        ] {
+            assert_eq!(tpm::TpmSetting::from(text.to_owned()), setting);
+        }
     }
 }

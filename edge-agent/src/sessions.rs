@@ -566,7 +566,7 @@ mod tests {
     /// A house with one recorder, and sessions whose worker cannot be started: what is tested is who has a session.
     async fn house() -> (House, Sessions, RecorderId) {
         let house = House::new().await;
-        let secrets = Arc::new(Secrets::open(&house.path().join("secrets.key")).unwrap());
+        let secrets = Arc::new(Secrets::open(&house.path().join("secrets.key"), None).unwrap());
         let config = SdkConfig {
             sdk_folder: house.path().join("none"),
             work_dir: house.path().join("workers"),

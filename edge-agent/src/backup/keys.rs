@@ -39,9 +39,15 @@ pub fn seal(state: &State, passphrase: &str) -> Result<Vec<u8>, BackupError> {
     let mut files = BTreeMap::new();
     for name in names() {
         let path = state.folder.join(name);
-        match std::fs::read(&path) {
+        let read = match path == state.secrets_key() {
+            // Without its TPM's seal, which would open on this box only.
+            true => crate::secrets::key_bytes(&path, state.tpm().as_ref())
+                .map_err(|error| at(&path)(std::io::Error::other(error.to_string())))
+                .map(|bytes| bytes.ok_or(std::io::ErrorKind::NotFound.into()))?,
+            false => std::fs::read(&path).map(Zeroizing::new),
+        };
+        match read {
             Ok(bytes) => {
-                let bytes = Zeroizing::new(bytes);
                 files.insert(name.to_owned(), data_encoding::BASE64.encode(&bytes));
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -31,12 +31,13 @@ impl Site {
         let config = Config {
             state: State {
                 folder: house.path().to_owned(),
+                tpm: crate::secrets::tpm::TpmSetting::Off,
             },
             volume: vec![house.volume().config().clone()],
             ..Config::default()
         };
         Identity::open(&config.state.identity_key()).unwrap();
-        let secrets = Secrets::open(&config.state.secrets_key()).unwrap();
+        let secrets = Secrets::open(&config.state.secrets_key(), None).unwrap();
         let recorder = house.recorder("SN1", 1).await.id;
         let change = crate::catalog::recorders::RecorderChange {
             password_sealed: Some(secrets.seal(recorder, "pw")),
@@ -108,7 +109,7 @@ async fn password(house: &House, config: &Config) -> Option<String> {
         .recorder_password_sealed(recorder)
         .await
         .unwrap();
-    let secrets = Secrets::open(&config.state.secrets_key()).unwrap();
+    let secrets = Secrets::open(&config.state.secrets_key(), None).unwrap();
     let opened = secrets.open_password(recorder, &sealed).ok();
     opened.map(|password| password.to_string())
 }

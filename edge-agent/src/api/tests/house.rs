@@ -96,7 +96,7 @@ impl House {
         let below = crate::catalog::testing::House::new().await;
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
-        let secrets = Arc::new(Secrets::open(&below.path().join("secrets.key")).unwrap());
+        let secrets = Arc::new(Secrets::open(&below.path().join("secrets.key"), None).unwrap());
         let sdk = SdkConfig {
             sdk_folder: below.path().join("no-sdk-here"),
             work_dir: below.path().join("workers"),
