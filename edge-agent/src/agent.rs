@@ -12,9 +12,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::api::backup::MakeBackup;
 use crate::api::{self, App};
+use crate::backup;
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::custody::keeper::Keeper;
 use crate::evict::Evictor;
 use crate::footage::staging;
@@ -44,10 +46,11 @@ pub enum AgentError {
 }
 
 /// Runs the agent until it is told to stop.
-pub async fn run(config: Config) -> Result<(), AgentError> {
+/// `config_text`: the settings file as it stands, which backups hold.
+pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     let stop = base::shutdown::on_signals().context("listen for signals")?;
     let mut tasks = Tasks::new();
-    start(&config, &tasks).await?;
+    start(&config, config_text, &tasks).await?;
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         ended = tasks.first_end() => Err(ended),
@@ -60,7 +63,7 @@ pub async fn run(config: Config) -> Result<(), AgentError> {
     Ok(outcome?)
 }
 
-async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
+async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Result<()> {
     let clock = Clock::system();
     let state = &config.state;
     base::durable::create_dir_all(&state.folder)
@@ -68,6 +71,10 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     // Who we are, and what opens the stored passwords.
     let identity = Identity::open(&state.identity_key())?;
     tracing::info!(appliance = %identity.appliance, version = env!("CARGO_PKG_VERSION"), "Starting");
+    let signer = identity
+        .signer()
+        .context("the appliance's key cannot sign")?;
+    let signer = Arc::new(signer);
     let secrets = Arc::new(Secrets::open(&state.secrets_key(), state.tpm())?);
     // What is known, and where footage lies.
     let catalog = Catalog::open(&state.catalog(), clock)?;
@@ -117,6 +124,8 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
         appliance: identity.appliance.clone(),
+        key_sha256: signer.key().fingerprint(),
+        backup: backup_of(state.clone(), config_text.to_owned()),
         catalog: catalog.clone(),
         volumes: volumes.clone(),
         secrets,
@@ -162,10 +171,7 @@ async fn start(config: &Config, tasks: &Tasks) -> anyhow::Result<()> {
     );
     let recorders = tasks.stop_of(Floor::Recorders);
     // On a floor below the work: what that keeps in its last moment is entered too.
-    let signer = identity
-        .signer()
-        .context("the appliance's key cannot sign")?;
-    let keeper = Keeper::new(catalog.clone(), volumes.clone(), Arc::new(signer));
+    let keeper = Keeper::new(catalog.clone(), volumes.clone(), signer);
     tasks.spawn(Floor::Recorders, "custody", keeper.run(recorders.clone()));
     tasks.spawn(
         Floor::Recorders,
@@ -220,6 +226,20 @@ pub fn room_of(evictor: Evictor) -> MakeRoom {
         let evictor = evictor.clone();
         Box::pin(async move { evictor.need(bytes).await.map_err(|why| why.to_string()) })
     })
+}
+
+/// Backups as the API asks for them: in a file without a name.
+fn backup_of(state: config::State, text: String) -> MakeBackup {
+    MakeBackup(Arc::new(move || {
+        let path = state
+            .folder
+            .join(format!("run/{}.backup", uuid::Uuid::new_v4()));
+        let now = Clock::system().now().into();
+        backup::make(&state, &text, now, &path, None).map_err(std::io::Error::other)?;
+        let file = std::fs::File::open(&path)?;
+        std::fs::remove_file(&path)?;
+        Ok(file)
+    }))
 }
 
 /// How many people watch each camera, as telemetry asks for it.

@@ -138,20 +138,14 @@ struct ConfigFile {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run(file) => with_config(&file, run),
+        Command::Run(file) => with_config_text(&file, |config, text| run(config, &text)),
         Command::Check { file, deep, repair } => with_config(&file, |config| match repair {
             true => repair::run(&config, deep),
             false => check_and_tell(|| catalog::check::check(&config.state.catalog(), deep)),
         }),
-        Command::Backup { file, args } => {
-            with_config(&file, |config| match Config::text(file.config.as_deref()) {
-                Ok(text) => backup::run_backup(&config, &text, &args),
-                Err(error) => {
-                    eprintln!("{error}");
-                    ExitCode::from(exit::USAGE)
-                }
-            })
-        }
+        Command::Backup { file, args } => with_config_text(&file, |config, text| {
+            backup::run_backup(&config, &text, &args)
+        }),
         Command::Restore { file, args } => backup::run_restore(file.config.as_deref(), &args),
         Command::Rebuild(file) => with_config(&file, |config| rebuild::run(&config)),
         Command::Verify(args) => custody::verifier::run(&args),
@@ -175,7 +169,21 @@ fn with_config(file: &ConfigFile, command: impl FnOnce(Config) -> ExitCode) -> E
     }
 }
 
-fn run(config: Config) -> ExitCode {
+/// The same, with the text that it was read from.
+fn with_config_text(
+    file: &ConfigFile,
+    command: impl FnOnce(Config, String) -> ExitCode,
+) -> ExitCode {
+    with_config(file, |config| match Config::text(file.config.as_deref()) {
+        Ok(text) => command(config, text),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(exit::USAGE)
+        }
+    })
+}
+
+fn run(config: Config, config_text: &str) -> ExitCode {
     base::tracing_setup::init();
     base::tls::install_provider();
     // Catalog, keys and footage are nobody else's to read.
@@ -190,7 +198,7 @@ fn run(config: Config) -> ExitCode {
             return ExitCode::from(exit::FAILURE);
         }
     };
-    let outcome = runtime.block_on(agent::run(config));
+    let outcome = runtime.block_on(agent::run(config, config_text));
     // Blocking work that nobody waits for any more (a measurement, a hash) must not hold up the end.
     runtime.shutdown_background();
     match outcome {

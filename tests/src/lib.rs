@@ -9,6 +9,7 @@ pub mod footage;
 pub mod isapi_recorder;
 pub mod main_job;
 pub mod process;
+pub mod rebuild_rate;
 pub mod relay;
 pub mod seed;
 pub mod stand_in;

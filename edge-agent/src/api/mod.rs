@@ -19,7 +19,9 @@
 
 mod access;
 mod access_log;
+pub mod backup;
 mod cameras;
+mod custody;
 mod discover;
 mod downloads;
 pub mod error;
@@ -98,6 +100,10 @@ pub struct App(Arc<Parts>);
 pub struct Parts {
     /// This appliance.
     pub appliance: ApplianceId,
+    /// SHA-256 (hex) of its public key.
+    pub key_sha256: String,
+    /// Makes a backup.
+    pub backup: backup::MakeBackup,
     /// What is known.
     pub catalog: Catalog,
     /// Where footage lies.

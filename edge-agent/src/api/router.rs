@@ -11,9 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, cameras, discover, downloads, events, gaps, health, live, media, openapi,
-    places, playback, recorders, recordings, reports, request, session, setup, storage, sync,
-    system, ui,
+    App, access_log, backup, cameras, custody, discover, downloads, events, gaps, health, live,
+    media, openapi, places, playback, recorders, recordings, reports, request, session, setup,
+    storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -68,6 +68,8 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::set_relay, system::leave))
         .routes(routes!(downloads::downloads, downloads::set_downloads))
         .routes(routes!(system::rotate_key))
+        .routes(routes!(custody::custody))
+        .routes(routes!(backup::backup))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))

@@ -12,7 +12,7 @@ use wire::time::UtcTime;
 use super::format::{Header, Part, write};
 use super::{BackupError, at, keys, part};
 use crate::catalog::stripped_copy;
-use crate::config::Config;
+use crate::config::{Config, State};
 use crate::host::identity::Identity;
 
 /// `edge-agent backup`.
@@ -26,10 +26,10 @@ pub struct Args {
     passphrase_file: Option<PathBuf>,
 }
 
-/// Makes a backup of what a configuration names. `config_text`: the settings file, as it stands. The file must not exist.
+/// Makes a backup of what lies in a state folder. `config_text`: the settings file, as it stands. The file must not exist.
 /// Blocking.
 pub fn make(
-    config: &Config,
+    state: &State,
     config_text: &str,
     now: UtcTime,
     file: &Path,
@@ -46,12 +46,12 @@ pub fn make(
     let (copy, grows) = (beside(".catalog"), beside(".new"));
     let made = (|| {
         base::durable::remove_if_there(&copy).map_err(at(&copy))?;
-        let catalog_version = stripped_copy(&config.state.catalog(), &copy)?;
+        let catalog_version = stripped_copy(&state.catalog(), &copy)?;
         let keys = passphrase
-            .map(|passphrase| keys::seal(&config.state, passphrase))
+            .map(|passphrase| keys::seal(state, passphrase))
             .transpose()?;
         // Read, never made: a backup changes nothing.
-        let key = config.state.identity_key();
+        let key = state.identity_key();
         let appliance = match key.is_file() {
             true => Identity::open(&key).ok().map(|identity| identity.appliance),
             false => None,
@@ -112,7 +112,13 @@ pub fn run(config: &Config, config_text: &str, args: &Args) -> ExitCode {
         .transpose()
         .and_then(|passphrase| {
             let now = Clock::system().now().into();
-            make(config, config_text, now, &args.file, passphrase.as_deref())
+            make(
+                &config.state,
+                config_text,
+                now,
+                &args.file,
+                passphrase.as_deref(),
+            )
         });
     match made {
         Ok(()) => {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use crate::catalog::CatalogError;
 
-pub use self::make::{Args as BackupArgs, run as run_backup};
+pub use self::make::{Args as BackupArgs, make, run as run_backup};
 pub use self::restore::{Args as RestoreArgs, run as run_restore};
 
 /// Names of the parts of a backup.

@@ -6,7 +6,6 @@ use wire::ids::RecordingId;
 use wire::resource::RecordingStatus;
 
 use super::format::Reading;
-use super::make::make;
 use super::restore::{KeysWere, config_of, restore};
 use super::*;
 use crate::catalog::testing::{House, found, range};
@@ -75,7 +74,7 @@ impl Site {
 
     fn back_up(&self, passphrase: Option<&str>) {
         let now = self.house.catalog.now();
-        make(&self.config, TEXT, now, &self.file, passphrase).unwrap();
+        make(&self.config.state, TEXT, now, &self.file, passphrase).unwrap();
     }
 
     /// Everything but the footage and the backup is lost.

@@ -434,6 +434,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_lost_and_fetched_again_is_no_contradiction() {
+        let site = Site::new().await;
+        site.hold(0).await;
+        site.keeper().enter_all().await.unwrap();
+        let stem = site
+            .house
+            .catalog
+            .held(site.ids[0])
+            .await
+            .unwrap()
+            .unwrap()
+            .stem;
+        std::fs::remove_file(site.house.volume().file(&stem, "mp4")).unwrap();
+        let House {
+            catalog, volumes, ..
+        } = &site.house;
+        let repaired = crate::repair::repair(catalog, volumes).await.unwrap();
+        assert_eq!(repaired.settled.lost, 1);
+        site.house.clock.advance_ms(5_000);
+        site.house.hold(site.ids[0], b"other bytes").await;
+        site.keeper().enter_all().await.unwrap();
+        assert_eq!(site.entries(), 3);
+        site.assert_proven();
+    }
+
+    #[tokio::test]
     async fn a_volume_that_is_away_is_entered_when_it_is_back() {
         let site = Site::new().await;
         site.hold(0).await;

@@ -168,6 +168,29 @@ export interface components {
             /** @description As a whole. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description Answer of `GET /system/custody`. */
+        Custody: {
+            /** @description This appliance; its id follows from its key. */
+            appliance: components["schemas"]["ApplianceId"];
+            /** @description SHA-256 (hex) of its public key: what `edge-agent verify --key` takes. */
+            key_sha256: string;
+            /** @description The log of each volume that has one. */
+            logs: components["schemas"]["CustodyLog"][];
+        };
+        /** @description Where a log ends. */
+        CustodyLog: {
+            /** @description When that was written. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Hash (hex) of the newest one: what `edge-agent verify --head` takes. */
+            head: string;
+            /**
+             * Format: int64
+             * @description Lines.
+             */
+            lines: number;
+            /** @description Name of its volume. */
+            volume: string;
+        };
         /** @description What is wrong with a recording that is kept all the same. */
         Defect: {
             /** @description Which kind. */

@@ -7,6 +7,7 @@ import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/
 import { apiUrl, ask, demand } from "./client";
 import { ApiProblem, isLoggedOut } from "./problem";
 import type {
+  Custody,
   DownloadSettings,
   ListedCamera,
   ListedRecording,
@@ -82,6 +83,12 @@ export const downloadSettingsQuery = queryOptions({
 export const storageQuery = queryOptions({
   queryKey: ["storage"],
   queryFn: () => demand<Storage>("GET", apiUrl("/storage")),
+  refetchInterval: 60_000,
+});
+
+export const custodyQuery = queryOptions({
+  queryKey: ["custody"],
+  queryFn: () => demand<Custody>("GET", apiUrl("/system/custody")),
   refetchInterval: 60_000,
 });
 

@@ -204,6 +204,20 @@ export interface Storage {
   volumes: Volume[];
 }
 
+/** By which key the custody logs are signed, and where they end. */
+export interface Custody {
+  appliance: string;
+  key_sha256: string;
+  logs: CustodyLog[];
+}
+
+export interface CustodyLog {
+  volume: string;
+  lines: number;
+  head: string;
+  at: UtcTime;
+}
+
 export type SyncJobState = "queued" | "discovering" | "downloading" | "done" | "cancelled" | "failed";
 
 export interface SyncJob {

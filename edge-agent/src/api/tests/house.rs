@@ -18,6 +18,7 @@ use wire::error::{ErrorCode, ErrorResponse};
 use wire::ids::ApplianceId;
 use wire::resource::LoginResponse;
 
+use crate::api::backup::MakeBackup;
 use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
@@ -138,6 +139,13 @@ impl House {
         .unwrap();
         let app = App::new(Parts {
             appliance: ApplianceId::from_spki(b"this box"),
+            key_sha256: "5a".repeat(32),
+            backup: MakeBackup(Arc::new(|| {
+                let mut file = tempfile::tempfile()?;
+                std::io::Write::write_all(&mut file, b"a backup")?;
+                std::io::Seek::rewind(&mut file)?;
+                Ok(file)
+            })),
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
             secrets,

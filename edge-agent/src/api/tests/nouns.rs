@@ -461,6 +461,23 @@ async fn what_somebody_far_away_may_do_is_what_the_relay_says() {
     )
     .await;
     assert_eq!(away.code(), ErrorCode::AuthInsufficientPermissions);
+    // Nor takes what is in a backup.
+    let away = ask(&[View, Manage], "GET", "/system/backup", json!({})).await;
+    assert_eq!(away.code(), ErrorCode::AuthInsufficientPermissions);
+    let custody = ask(&[View], "GET", "/system/custody", json!({}))
+        .await
+        .json();
+    assert_eq!(custody["key_sha256"], "5a".repeat(32));
+    assert_eq!(custody["logs"], json!([]));
+}
+
+#[tokio::test]
+async fn an_administrator_takes_a_backup() {
+    let (house, login) = House::set_up().await;
+    let answer = send(&house, &login, "GET", "/system/backup", json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.body, b"a backup");
 }
 
 #[tokio::test]

@@ -98,7 +98,9 @@ impl Book {
                     at: line.at,
                     left: None,
                 };
+                // What was lost and fetched again may be other bytes.
                 if let Some(before) = self.told.get(&recording)
+                    && before.left.is_none()
                     && (before.media, before.sidecar) != (media, sidecar)
                 {
                     let mut finding = Finding::new(

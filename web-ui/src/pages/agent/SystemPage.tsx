@@ -9,6 +9,7 @@ import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { durationText } from "../../time";
 import { bytesText } from "../../words";
 import { ClaimPanel } from "./ClaimPanel";
+import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
 import { SdkNote } from "./SdkNote";
 
@@ -32,6 +33,7 @@ export function SystemPage() {
           </ul>
         </Panel>
       )}
+      <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
     </Page>
   );
