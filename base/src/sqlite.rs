@@ -116,6 +116,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 fn migrate(connection: &mut Connection, schema: &Schema) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
     let found = version(&transaction)?;
+    if found == schema.version() {
+        // Nothing is written: a start must be possible on a disk that is full.
+        return Ok(());
+    }
     if found == 0 {
         transaction.execute_batch(schema.create)?;
     } else {
@@ -354,6 +358,20 @@ mod tests {
             1
         );
         assert!(open(&dir.path().join("new"), &ONE).is_err());
+    }
+
+    /// A start must be possible on a disk that is full.
+    #[test]
+    fn opening_what_is_of_the_newest_version_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db");
+        drop(open(&path, &V1).unwrap());
+        let before = std::fs::read(&path).unwrap();
+        let again = open(&path, &V1).unwrap();
+        let journal = path.with_file_name("db-wal");
+        assert_eq!(std::fs::metadata(journal).map_or(0, |m| m.len()), 0);
+        drop(again);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 
     #[test]

@@ -152,7 +152,7 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         api::serve::serve_lan(listener, router, door).await;
         Ok::<_, Infallible>(())
     });
-    announce(&state.address_file(), bound)?;
+    announce(&state.address_file(), bound);
     // On the last floor: answers through the tunnel are counted to their end.
     let access_log = tasks.stop_of(Floor::Uplink);
     tasks.spawn(Floor::Uplink, "access-log", async move {
@@ -274,18 +274,20 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Says where the page is, for people in the journal and for programs in a file.
-fn announce(file: &Path, bound: SocketAddr) -> anyhow::Result<()> {
+/// Says where the page is, for people in the journal and for programs in a file. A disk that takes no file any more is
+/// no reason not to serve: the page is where people see that.
+fn announce(file: &Path, bound: SocketAddr) {
     // An address that means "all of them" is of no use to somebody who wants to connect from here.
     let here = match bound.ip().is_unspecified() {
         true => SocketAddr::from(([127, 0, 0, 1], bound.port())),
         false => bound,
     };
     let text = json!({ "api": format!("http://{here}"), "listen": bound.to_string() });
-    let folder = file.parent().context("the address file has a folder")?;
-    base::durable::create_dir_all(folder)
-        .and_then(|()| base::durable::replace(file, text.to_string().as_bytes(), 0o644))
-        .with_context(|| format!("write {}", file.display()))?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let written = base::durable::create_dir_all(folder)
+        .and_then(|()| base::durable::replace(file, text.to_string().as_bytes(), 0o644));
+    if let Err(error) = written {
+        tracing::warn!(path = %file.display(), %error, "The address of the page is not written down for programs");
+    }
     tracing::info!(address = %bound, "The page is served");
-    Ok(())
 }

@@ -49,8 +49,6 @@ use crate::recorder::driver::{PartProgress, PartRequest, RecorderError};
 const LOOKAHEAD: usize = 32;
 /// Longest time between two plans: rows become due without anybody telling.
 const PLAN_PAUSE: Duration = Duration::from_secs(5);
-/// Pause after trouble of this box (disk, catalog).
-const TROUBLE_PAUSE: Duration = Duration::from_secs(30);
 /// Pause between two writes of progress.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 /// Recordings that are remuxed and verified at once: it is the disk that bounds it.
@@ -112,7 +110,8 @@ pub struct DownloadConfig {
     pub zone: Option<TimeZone>,
     /// Seconds without a new byte after which a download is given up and tried again. Default 45.
     pub stall_s: u32,
-    /// Seconds after the first failed attempt at a recording until the next; doubles with each. Default 30.
+    /// Seconds after the first failed attempt at a recording until the next; doubles with each. Also the pause after
+    /// trouble of this box's own (its disk, its catalog). Default 30.
     pub retry_first_s: u32,
     /// The longest. Default 3600.
     pub retry_max_s: u32,
@@ -613,7 +612,8 @@ impl Work {
         if self.trouble.is_none() {
             tracing::error!(reason, "Nothing is downloaded for now");
         }
-        let until = self.pipeline.now().plus_s(TROUBLE_PAUSE.as_secs() as i64);
+        let pause = self.pipeline.0.parts.download.pauses().first;
+        let until = self.pipeline.now().plus_s(pause.as_secs() as i64);
         self.trouble = Some((reason, until));
     }
 

@@ -122,7 +122,18 @@ impl Catalog {
             source,
         })?;
         let lock = lock(folder)?;
-        let db = Database::open(&folder.join(FILE), &SCHEMA, READERS)?;
+        let reserve = reserve::Reserve::of(folder);
+        let open = || Database::open(&folder.join(FILE), &SCHEMA, READERS);
+        let db = match open() {
+            // A start on a disk that something else has filled: people must be able to see that.
+            Err(base::sqlite::OpenError::Sqlite { source, .. })
+                if reserve.give_up_if_full(&source) =>
+            {
+                open()?
+            }
+            other => other?,
+        };
+        reserve.take();
         Ok(Self {
             db,
             clock,
@@ -132,7 +143,7 @@ impl Catalog {
                 outbox: watch::channel(0).0,
                 garbage: Notify::new(),
                 custody: Notify::new(),
-                reserve: reserve::Reserve::take(folder),
+                reserve,
                 _lock: lock,
             }),
         })

@@ -10,6 +10,9 @@ use nix::fcntl::{FallocateFlags, fallocate};
 /// Room kept back. A day's changes of 64 cameras are about 5 MB of journal; this is enough for people to notice.
 const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Free room below which an error that only may come of a full disk is taken for one.
+const FULL_BYTES: u64 = 1024 * 1024;
+
 /// Free room without which none is taken for the reserve: it must not be what fills the disk.
 const FREE_BYTES_MIN: u64 = 8 * RESERVE_BYTES;
 
@@ -20,21 +23,30 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Takes the room, where the disk has plenty. That it cannot be taken is no reason not to start.
-    pub(super) fn take(folder: &Path) -> Self {
-        let path = folder.join("reserve");
-        match allocate(folder, &path) {
-            Ok(()) => {}
-            Err(e) => {
-                tracing::debug!(path = %path.display(), error = %e, "No room is kept back for the catalog");
-            }
+    /// The reserve of the catalog in this folder, taken by an earlier start or not.
+    pub(super) fn of(folder: &Path) -> Self {
+        Self {
+            path: folder.join("reserve"),
         }
-        Self { path }
+    }
+
+    /// Takes the room, where the disk has plenty. That it cannot be taken is no reason not to start.
+    pub(super) fn take(&self) {
+        if let Err(e) = allocate(&self.path) {
+            tracing::debug!(path = %self.path.display(), error = %e, "No room is kept back for the catalog");
+        }
     }
 
     /// Gives the room up if this error says that the disk is full. True when that made room.
     pub(super) fn give_up_if_full(&self, error: &rusqlite::Error) -> bool {
-        if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
+        let full = match error.sqlite_error_code() {
+            Some(DiskFull) => true,
+            // What SQLite says when its journal or its shared memory finds no room to be made in.
+            Some(CannotOpen | SystemIoFailure) => self.is_full(),
+            _ => false,
+        };
+        if !full {
             return false;
         }
         match std::fs::remove_file(&self.path) {
@@ -48,14 +60,31 @@ impl Reserve {
             Err(_) => false,
         }
     }
+
+    fn is_full(&self) -> bool {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        free(folder).is_ok_and(|(bytes, files)| bytes < FULL_BYTES || files == 0)
+    }
 }
 
-fn allocate(folder: &Path, path: &Path) -> io::Result<()> {
+/// Free bytes of the file system that a folder lies on, and how many files it can still take.
+fn free(folder: &Path) -> io::Result<(u64, u64)> {
+    let stat = nix::sys::statvfs::statvfs(folder)?;
+    let bytes = stat.blocks_available().saturating_mul(stat.fragment_size());
+    // A file system that does not count its files has none and needs none.
+    let files = match stat.files() {
+        0 => u64::MAX,
+        _ => stat.files_available(),
+    };
+    Ok((bytes, files))
+}
+
+fn allocate(path: &Path) -> io::Result<()> {
     if path.metadata().is_ok_and(|m| m.len() == RESERVE_BYTES) {
         return Ok(());
     }
-    let stat = nix::sys::statvfs::statvfs(folder)?;
-    let free_bytes = stat.blocks_available().saturating_mul(stat.fragment_size());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let (free_bytes, _) = free(folder)?;
     if free_bytes < FREE_BYTES_MIN {
         return Err(io::Error::other("the disk is nearly full"));
     }
@@ -79,7 +108,8 @@ mod tests {
     #[test]
     fn given_up_once_and_only_when_the_disk_is_full() {
         let dir = tempfile::tempdir().unwrap();
-        let reserve = Reserve::take(dir.path());
+        let reserve = Reserve::of(dir.path());
+        reserve.take();
         if !reserve.path.exists() {
             // This file system cannot, or the disk is nearly full.
             return;

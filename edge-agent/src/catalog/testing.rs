@@ -330,10 +330,19 @@ pub fn found(name: &str, span: UtcRange, stated_bytes: u64) -> FoundRecording {
 
 /// Puts bytes into staging as a verified recording.
 pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Verified {
-    let folder = staging::create(volume, pending.id).unwrap();
+    stage(volume, pending, media).unwrap()
+}
+
+/// [`verified`], on a disk that may refuse.
+pub fn stage(
+    volume: &Volume,
+    pending: &PendingRecording,
+    media: &[u8],
+) -> std::io::Result<Verified> {
+    let folder = staging::create(volume, pending.id).map_err(std::io::Error::other)?;
     let path = folder.join("media.mp4");
-    fs::write(&path, media).unwrap();
-    fs::write(folder.join("000.ps"), media).unwrap();
+    fs::write(&path, media)?;
+    fs::write(folder.join("000.ps"), media)?;
     let mut hasher = Hasher::both();
     hasher.update(media);
     let Digested {
@@ -341,7 +350,7 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
         chunks,
         ..
     } = hasher.finish();
-    Verified::for_test(Facts {
+    Ok(Verified::for_test(Facts {
         recording: pending.id,
         media: path,
         native: None,
@@ -359,7 +368,7 @@ pub fn verified(volume: &Volume, pending: &PendingRecording, media: &[u8]) -> Ve
         fragments: FragmentIndex::default(),
         defects: Vec::new(),
         custody: Custody::new(chunks.clone(), chunks, None),
-    })
+    }))
 }
 
 impl Catalog {

@@ -121,8 +121,22 @@ pub fn keep_with(
         return Err(e);
     }
     stop(Step::MediaRenamed).map_err(at(&folder))?;
-    durable::sync_dir(&folder).map_err(at(&folder))?;
+    settle(volume, stem)?;
     stop(Step::Synced).map_err(at(&folder))
+}
+
+/// Makes the names of a recording durable, and those of the folders above it: whoever made these may have been killed
+/// before they were synced, and a file system need not take them along. To be done again before a row says `completed`
+/// wherever it is not known that [`keep`] came to its end.
+pub fn settle(volume: &Volume, stem: &Stem) -> Result<(), KeepError> {
+    let day = volume.path().join(stem.folder());
+    for folder in day
+        .ancestors()
+        .take_while(|folder| folder.starts_with(volume.path()))
+    {
+        durable::sync_dir(folder).map_err(at(folder))?;
+    }
+    Ok(())
 }
 
 /// Unlinks a recording's files, whatever of them is there. Blocking. Empty folders go too.
@@ -146,8 +160,10 @@ pub fn remove_with(volume: &Volume, stem: &Stem, stop: Stop<'_>) -> Result<(), K
             stop(step).map_err(at(&path))?;
         }
     }
-    if folder.is_dir() {
-        durable::sync_dir(&folder).map_err(at(&folder))?;
+    // Where somebody else has removed the empty folder just now, it is its going that must last.
+    let there = folder.ancestors().find(|folder| folder.is_dir());
+    if let Some(there) = there.filter(|there| there.starts_with(volume.path())) {
+        durable::sync_dir(there).map_err(at(there))?;
     }
     remove_empty(volume, &folder);
     Ok(())

@@ -18,7 +18,7 @@ pub fn prepare(volume: &Volume) -> PathBuf {
         base::durable::create_dir_all(&path).map_err(|source| at(volume, path.clone(), source))
     });
     if let Err(error) = made {
-        tracing::warn!(volume = volume.name(), %error, "Nothing can be fetched to a volume until it is back and the agent started again");
+        tracing::warn!(volume = volume.name(), %error, "Nothing can be fetched to a volume until it is back");
     }
     path
 }

@@ -5,6 +5,8 @@
 
 pub mod states;
 
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,6 +130,7 @@ impl SessionHandle {
             status: status_sender,
             attempt: attempt_sender,
             worker: None,
+            staging: Vec::new(),
             learnt: Arc::default(),
             backoff: Backoff::new(RETRY_FIRST, RETRY_MAX),
             machine: Machine::new(known.proven),
@@ -232,6 +235,8 @@ struct Keeper {
     attempt: watch::Sender<Attempt>,
     /// Where the driver is the SDK.
     worker: Option<Worker>,
+    /// The staging folders that its sandbox was made for.
+    staging: Vec<Option<FolderId>>,
     /// Where it is ISAPI.
     learnt: Arc<Learnt>,
     backoff: Backoff,
@@ -244,7 +249,7 @@ enum Left {
     Stopping,
     AccountChanged,
     Lost(RecorderError),
-    /// The worker has grown too large.
+    /// The worker has grown too large, or its sandbox is for disks that are no longer those.
     Outgrown(String),
 }
 
@@ -318,6 +323,7 @@ impl Keeper {
                     former.close().await;
                 }
                 let folder = format!("recorder-{}", self.recorder);
+                self.staging = folders(&self.config.staging).await;
                 Worker::start(&self.config, &folder, &self.account.at(), &reach).await?
             }
         };
@@ -397,6 +403,11 @@ impl Keeper {
                 _ = ticks.tick() => {
                     let limit_bytes = self.config.memory_limit_bytes;
                     if let Some(why) = worker.as_ref().and_then(|worker| outgrown(worker, limit_bytes)) {
+                        return Left::Outgrown(why);
+                    }
+                    if worker.is_some() && folders(&self.config.staging).await != self.staging {
+                        // What a sandbox allows is a folder, not its path.
+                        let why = "a disk for footage went or came back".to_owned();
                         return Left::Outgrown(why);
                     }
                 }
@@ -537,6 +548,19 @@ pub fn may_try(error: &RecorderError, since: UtcTime) -> bool {
 fn failed(error: RecorderError) -> (Event, Brought) {
     let event = Event::Failed(error.kind);
     (event, Brought::Failure(error, Timestamp::now().into()))
+}
+
+/// Tells a folder from another one at the same path: that of a disk that was mounted anew.
+type FolderId = (u64, u64);
+
+/// The folders at these paths; none where there is none now.
+async fn folders(paths: &[PathBuf]) -> Vec<Option<FolderId>> {
+    let mut folders = Vec::new();
+    for path in paths {
+        let metadata = tokio::fs::metadata(path).await;
+        folders.push(metadata.ok().map(|there| (there.dev(), there.ino())));
+    }
+    folders
 }
 
 /// The end of a worker, where there is one.

@@ -55,10 +55,19 @@ impl Catalog {
                 finished.waiting += 1;
                 continue;
             };
-            if finish_recording(self, disk, id, stem).await? {
-                finished.completed.push(id);
-            } else {
-                finished.released.push(id);
+            match finish_recording(self, disk, id, stem).await {
+                Ok(true) => finished.completed.push(id),
+                Ok(false) => finished.released.push(id),
+                // A disk that is broken or went away just now: the others work, and the next start looks again.
+                Err(
+                    error @ (CatalogError::Volume(_)
+                    | CatalogError::Io { .. }
+                    | CatalogError::Keep(_)),
+                ) => {
+                    tracing::warn!(recording.id = %id, volume = disk.name(), %error, "A recording stays half kept for now");
+                    finished.waiting += 1;
+                }
+                Err(error) => return Err(error),
             }
         }
         let emptied = self.empty_garbage(volumes).await?;
@@ -212,6 +221,12 @@ fn look(volume: &Volume, stem: &Stem, id: RecordingId) -> Result<Found, CatalogE
     }
     let (bytes, digest) = digest_of(&media).map_err(io(&media))?;
     if bytes == sidecar.kept_bytes && digest == sidecar.digest {
+        // Who kept it was stopped before its names were durable, or was refused when making them so. Its bytes were synced
+        // before they were renamed, but by whom is not known: once more costs little.
+        for path in [&media, &description] {
+            base::durable::sync_file(path).map_err(io(path))?;
+        }
+        keep::settle(volume, stem)?;
         Ok(Found::Whole(Box::new(sidecar)))
     } else {
         Ok(Found::Damaged(format!(
