@@ -8,6 +8,7 @@ pub mod eventually;
 pub mod footage;
 pub mod isapi_recorder;
 pub mod main_job;
+pub mod power_cut;
 pub mod process;
 pub mod rebuild_rate;
 pub mod relay;

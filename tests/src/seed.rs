@@ -16,6 +16,11 @@ impl Seed {
         Self(seed)
     }
 
+    /// With this one, said by whoever chose it.
+    pub fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The next number.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
