@@ -120,6 +120,7 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         catalog: catalog.clone(),
         volumes: volumes.clone(),
         viewers: viewers_of(live.clone()),
+        outlooks: evictor.outlooks(),
     })?;
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
@@ -128,6 +129,7 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         backup: backup_of(state.clone(), config_text.to_owned()),
         catalog: catalog.clone(),
         volumes: volumes.clone(),
+        evictor: evictor.clone(),
         secrets,
         sessions: sessions.clone(),
         pipeline: pipeline.clone(),
@@ -222,9 +224,12 @@ async fn progress(catalog: &Catalog) -> Result<(), String> {
 
 /// Eviction as the pipeline asks for it.
 pub fn room_of(evictor: Evictor) -> MakeRoom {
-    Arc::new(move |bytes| {
+    Arc::new(move |bytes, begun| {
         let evictor = evictor.clone();
-        Box::pin(async move { evictor.need(bytes).await.map_err(|why| why.to_string()) })
+        Box::pin(async move {
+            let room = evictor.need(bytes, begun).await;
+            room.map_err(|why| why.to_string())
+        })
     })
 }
 

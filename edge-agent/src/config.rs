@@ -180,6 +180,7 @@ impl Config {
         if let Some(Err(bad)) = self.relay.as_ref().map(RelaySettings::relay) {
             return Err(format!("[relay]: {bad}"));
         }
+        self.retention.check()?;
         let volumes = self
             .volume
             .iter()

@@ -1,35 +1,66 @@
 //! Who must go: a pure choice of victims, then removal (S1, S2).
 //!
 //! Three reasons, in this order: footage is older than its camera keeps; a camera holds more bytes than it may; a
-//! volume is above its high water mark, by its budget or by the floor of free bytes. Oldest first, never what is
-//! locked, and never what is younger than its camera's least age, except where the disk itself has no room left (then
-//! with a warning). Once begun on a volume, eviction goes on to the low water mark, so that it works in strokes.
+//! volume is above its high water mark, by its budget or by the floor of free bytes. Oldest first, never what a lock or
+//! bookmark protects, and never what is younger than its camera's least age, except where the disk itself has no room
+//! left (then people are told). Once begun on a volume, eviction goes on to the low water mark, so that it works in
+//! strokes.
+//!
+//! New footage goes where there is most room; where there is none, to the volume on which the oldest may leave. So the
+//! oldest leaves first whichever disk it lies on, to within one stroke, and all disks are one ring.
 //!
 //! Cameras that are switched off, or whose recorder was removed, are treated like all others: retention that skips
 //! them fills the disk (docs/design/decisions.md §8).
 
 mod choice;
+pub mod forecast;
+mod outlook;
+mod rate;
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wire::ids::RecordingId;
 use wire::resource::EvictionCause;
-use wire::telemetry::{Alert, Event, Severity};
+use wire::retention::Retention;
+use wire::telemetry::Severity;
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::footage::volume::{Reservation, Volume, VolumeError, Volumes};
-use crate::model::retention::{CameraHolding, Rule};
+use crate::footage::volume::{Reservation, Volume, VolumeError, VolumeId, Volumes};
+use crate::model::retention::{Bytes, CameraHolding, DAY_MS, Rule};
+use crate::model::time::UtcTime;
 use choice::{Relief, Room};
-
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+use outlook::{Outlook, VolumeRoom};
 
 /// Rounds of choosing and removing before a volume counts as full: more than one only when somebody else writes to
 /// the disk meanwhile, or a file could not be removed.
 const ROUNDS_MAX: u32 = 3;
+
+/// People are told of a promise that breaks, or of room that ends, so long before.
+const AHEAD_MS: i64 = 7 * DAY_MS;
+/// And it is over once it lies this far ahead: a forecast moves by a day or two without meaning anything.
+const AHEAD_AGAIN_MS: i64 = 10 * DAY_MS;
+/// How long no footage may have left before its time until that is over.
+const SHORTENED_QUIET_MS: i64 = DAY_MS;
+/// How long there must have been room until fullness is over.
+const FULL_QUIET_MS: i64 = 60 * 60 * 1_000;
+/// How old a forecast may be that is shown.
+const OUTLOOK_AGE_MAX_MS: i64 = 5_000;
+
+/// Promised footage must go because the disk itself is full.
+const SHORTENED: &str = "retention_shortened";
+/// A promise will be broken.
+const AT_RISK: &str = "retention_at_risk";
+/// Nothing new has room.
+const FULL: &str = "storage_full";
+/// Soon nothing new will have room.
+const FULL_SOON: &str = "storage_full_soon";
+/// What is alarmed of all volumes together.
+const STORAGE: &str = "storage";
 
 /// `[retention]`: what is kept of every camera that has no rule of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,6 +72,8 @@ pub struct RetentionConfig {
     pub min_age_days: u32,
     /// Most bytes of one camera. Default: none.
     pub camera_max_bytes: Option<u64>,
+    /// Most bytes that locks and bookmarks may protect. Default: half of the room that footage may have.
+    pub lock_max_bytes: Option<u64>,
     /// How often ages and water marks are looked at. Default 60. Before each download they are looked at anyway.
     pub interval_s: u32,
 }
@@ -51,12 +84,24 @@ impl Default for RetentionConfig {
             max_age_days: None,
             min_age_days: 0,
             camera_max_bytes: None,
+            lock_max_bytes: None,
             interval_s: 60,
         }
     }
 }
 
 impl RetentionConfig {
+    /// What cannot be kept: a promise of more than is allowed.
+    pub fn check(&self) -> Result<(), String> {
+        match self.max_age_days {
+            Some(max) if max < self.min_age_days => Err(format!(
+                "[retention] min_age_days = {} is more than max_age_days = {max}: footage cannot stay longer than it may",
+                self.min_age_days
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The rule of a camera: its own, where it has one.
     fn rule(&self, camera: &CameraHolding) -> Rule {
         Rule {
@@ -76,7 +121,7 @@ impl RetentionConfig {
 pub enum NoRoom {
     /// What could leave has left.
     #[error(
-        "volume {volume:?} is full: {short_bytes} bytes are missing although everything that may leave has left. Unlock or delete footage, lower the least age, or add a disk"
+        "volume {volume:?} is full: {} are missing although everything that may leave has left. Unlock or delete footage, lower the least age, or add a disk", Bytes(*short_bytes)
     )]
     Full {
         /// Which volume.
@@ -132,7 +177,8 @@ struct Inner {
     config: RetentionConfig,
     // One choice at a time: two would both count the same footage as gone.
     turn: tokio::sync::Mutex<()>,
-    full: AtomicBool,
+    /// The newest forecast and when it was made.
+    outlook: watch::Sender<Option<(UtcTime, Retention)>>,
 }
 
 impl Evictor {
@@ -143,13 +189,13 @@ impl Evictor {
             volumes,
             config,
             turn: tokio::sync::Mutex::new(()),
-            full: AtomicBool::new(false),
+            outlook: watch::Sender::new(None),
         }))
     }
 
-    /// Promises room for a download, evicting where that is needed. The first volume with room is taken; only when
-    /// none has any does footage leave, from the first one where that helps.
-    pub async fn need(&self, bytes: u64) -> Result<Reservation, NoRoom> {
+    /// Promises room for a download, evicting where that is needed: on the volume where it has begun, or else where
+    /// there is most room, or else where the oldest footage may leave.
+    pub async fn need(&self, bytes: u64, begun: Option<VolumeId>) -> Result<Reservation, NoRoom> {
         let _turn = self.0.turn.lock().await;
         self.0.volumes.for_writing()?;
         let there: Vec<&Volume> = self
@@ -158,33 +204,83 @@ impl Evictor {
             .iter()
             .filter(|volume| volume.check().is_ok())
             .collect();
-        for volume in &there {
-            if self.room(volume, bytes).await?.is_enough() {
-                self.0.full.store(false, Ordering::SeqCst);
-                return Ok(volume.reserve(bytes));
-            }
+        let only = there
+            .iter()
+            .copied()
+            .find(|volume| Some(volume.id()) == begun);
+        let there = only.map_or(there, |begun| vec![begun]);
+        if let Some(volume) = self.roomiest(&there, bytes).await? {
+            return Ok(volume.reserve(bytes));
         }
-        let mut first = None;
-        for volume in &there {
+        let mut error = None;
+        for volume in self.by_oldest(&there, bytes).await? {
             let (_, short_bytes) = self.make_room(volume, bytes).await?;
             if short_bytes == 0 {
-                self.0.full.store(false, Ordering::SeqCst);
                 return Ok(volume.reserve(bytes));
             }
-            first = first.or(Some(NoRoom::Full {
+            error = error.or(Some(NoRoom::Full {
                 volume: volume.name().to_owned(),
                 short_bytes,
             }));
         }
-        let error = first.unwrap_or_else(|| NoRoom::Full {
+        let error = error.unwrap_or_else(|| NoRoom::Full {
             volume: "none".to_owned(),
             short_bytes: bytes,
         });
-        if !self.0.full.swap(true, Ordering::SeqCst) {
-            self.alert("storage_full", Severity::Critical, error.to_string())
-                .await?;
-        }
+        self.0
+            .catalog
+            .raise_alarm(
+                FULL,
+                STORAGE.to_owned(),
+                Severity::Critical,
+                error.to_string(),
+            )
+            .await?;
         Err(error)
+    }
+
+    /// Of the volumes with room for so much the one with most room left, as a part of its own.
+    async fn roomiest<'a>(
+        &self,
+        there: &[&'a Volume],
+        bytes: u64,
+    ) -> Result<Option<&'a Volume>, NoRoom> {
+        let mut best: Option<(f64, &Volume)> = None;
+        for volume in there {
+            let room = self.room(volume, bytes).await?;
+            if !room.is_enough() {
+                continue;
+            }
+            let spare = room.spare_bytes() as f64;
+            let part = spare / (spare + room.held_bytes as f64).max(1.0);
+            if best.is_none_or(|(most, _)| part > most) {
+                best = Some((part, volume));
+            }
+        }
+        Ok(best.map(|(_, volume)| volume))
+    }
+
+    /// Volumes in the order in which room is made on them: first where nothing promised has to go, then by the oldest
+    /// footage that may leave.
+    async fn by_oldest<'a>(
+        &self,
+        there: &[&'a Volume],
+        bytes: u64,
+    ) -> Result<Vec<&'a Volume>, NoRoom> {
+        let mut order = Vec::new();
+        for volume in there {
+            let room = self.room(volume, bytes).await?;
+            let relief = self.choose(volume, room).await?;
+            let too_little = relief.freed_bytes < room.short_bytes();
+            let key = (
+                too_little,
+                !relief.forced.is_empty(),
+                relief.oldest.map_or(i64::MAX, UtcTime::micros),
+            );
+            order.push((key, *volume));
+        }
+        order.sort_by_key(|(key, _)| *key);
+        Ok(order.into_iter().map(|(_, volume)| volume).collect())
     }
 
     /// One look at everything: ages, bytes per camera, water marks, and garbage that waits.
@@ -207,6 +303,7 @@ impl Evictor {
             relieved.by_rule += self.remove(victims, EvictionCause::Retention).await?;
         }
         for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+            relieved.by_rule += self.too_old(volume).await?;
             match self.make_room(volume, 0).await {
                 // What is missing still is said when somebody needs it ([`Evictor::need`]).
                 Ok((made, _)) => {
@@ -219,7 +316,127 @@ impl Evictor {
                 Err(RoomUnknown::Catalog(e)) => return Err(e),
             }
         }
+        self.look_ahead().await?;
         Ok(relieved)
+    }
+
+    /// What is older than a volume keeps leaves it.
+    async fn too_old(&self, volume: &Volume) -> Result<u64, CatalogError> {
+        let Some(days) = volume.config().max_age_days else {
+            return Ok(0);
+        };
+        let rule = Rule {
+            max_age_ms: Some(i64::from(days) * DAY_MS),
+            ..Rule::default()
+        };
+        let now = self.0.catalog.now();
+        let victims = self
+            .0
+            .catalog
+            .choose_on_volume(volume.id(), move |candidates| {
+                choice::beyond_rule(&rule, 0, now, candidates)
+            })
+            .await?;
+        self.remove(victims, EvictionCause::Retention).await
+    }
+
+    /// The rule that holds for a camera with these limits of its own.
+    pub fn rule(&self, camera: &CameraHolding) -> Rule {
+        self.0.config.rule(camera)
+    }
+
+    /// How long footage stays, as reckoned just now.
+    pub async fn retention(&self) -> Result<Retention, CatalogError> {
+        let now = self.0.catalog.now();
+        let known = self.0.outlook.borrow().clone();
+        if let Some((at, retention)) = known
+            && (0..OUTLOOK_AGE_MAX_MS).contains(&now.ms_since(at))
+        {
+            return Ok(retention);
+        }
+        Ok(self.outlook().await?.retention)
+    }
+
+    /// The forecast, whenever it is made anew.
+    pub fn outlooks(&self) -> watch::Receiver<Option<(UtcTime, Retention)>> {
+        self.0.outlook.subscribe()
+    }
+
+    async fn outlook(&self) -> Result<Outlook, CatalogError> {
+        let mut volumes = Vec::new();
+        for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+            let held_bytes = self.0.catalog.held_bytes(volume.id()).await?;
+            // A disk that goes at this moment is as one that is not there.
+            let Ok(space) = volume.space() else { continue };
+            let config = volume.config();
+            volumes.push(VolumeRoom {
+                id: volume.id(),
+                room_bytes: config.room_bytes(held_bytes, space.free_bytes),
+                disk_bytes: held_bytes
+                    .saturating_add(space.free_bytes)
+                    .saturating_sub(config.floor_bytes),
+                slack_bytes: config.slack_bytes(),
+                max_age_ms: config.max_age_days.map(|days| i64::from(days) * DAY_MS),
+            });
+        }
+        let room_bytes = volumes
+            .iter()
+            .map(|volume| volume.room_bytes)
+            .fold(0, u64::saturating_add);
+        let lock_max_bytes = self.0.config.lock_max_bytes.unwrap_or(room_bytes / 2);
+        self.0.catalog.set_lock_max_bytes(lock_max_bytes);
+        let now = self.0.catalog.now();
+        let today = now.micros().div_euclid(DAY_MS * 1_000);
+        let state = self.0.catalog.ring_state(today).await?;
+        let config = self.0.config.clone();
+        let outlook =
+            tokio::task::spawn_blocking(move || outlook::outlook(&state, &volumes, &config, now))
+                .await
+                .map_err(|_| base::sqlite::DbError::Closed)?;
+        self.0
+            .outlook
+            .send_replace(Some((now, outlook.retention.clone())));
+        Ok(outlook)
+    }
+
+    /// Tells people before a promise breaks or room ends, and when it is over.
+    async fn look_ahead(&self) -> Result<(), CatalogError> {
+        let outlook = self.outlook().await?;
+        let catalog = &self.0.catalog;
+        let now = catalog.now();
+        let within = |on: UtcTime, ms: i64| on.ms_since(now) <= ms;
+        for breach in &outlook.breaches {
+            if within(breach.on, AHEAD_MS) {
+                let (camera, message) = (breach.camera.clone(), breach.message.clone());
+                catalog
+                    .raise_alarm(AT_RISK, camera, Severity::Warning, message)
+                    .await?;
+            }
+        }
+        let still = outlook
+            .breaches
+            .iter()
+            .filter(|breach| within(breach.on, AHEAD_AGAIN_MS))
+            .map(|breach| breach.camera.clone())
+            .collect();
+        catalog.keep_alarms(AT_RISK, still).await?;
+        let full_on = outlook.retention.full_on;
+        if let Some(on) = full_on.filter(|on| within(*on, AHEAD_MS)) {
+            let message = outlook::full_soon(on, now);
+            catalog
+                .raise_alarm(FULL_SOON, STORAGE.to_owned(), Severity::Critical, message)
+                .await?;
+        }
+        let still: HashSet<String> = full_on
+            .filter(|on| within(*on, AHEAD_AGAIN_MS))
+            .map(|_| STORAGE.to_owned())
+            .into_iter()
+            .collect();
+        catalog.keep_alarms(FULL_SOON, still).await?;
+        catalog
+            .end_quiet_alarms(SHORTENED, SHORTENED_QUIET_MS)
+            .await?;
+        catalog.end_quiet_alarms(FULL, FULL_QUIET_MS).await
     }
 
     /// Looks every interval, and empties the garbage as soon as there is some, until told to stop. Ends with an error
@@ -252,6 +469,7 @@ impl Evictor {
         Ok(Room {
             held_bytes: self.0.catalog.held_bytes(volume.id()).await?,
             reserved_bytes: volume.reserved_bytes(),
+            written_bytes: volume.written_bytes(),
             needed_bytes,
             budget_bytes: config.budget_bytes,
             free_bytes: space.free_bytes,
@@ -323,32 +541,22 @@ impl Evictor {
 
     async fn warn_of_forced(&self, volume: &Volume, relief: &Relief) -> Result<(), CatalogError> {
         let message = format!(
-            "Volume {:?} has no room left: {} recordings leave although they are younger than the least age that was \
-             set. Footage arrives faster than this disk can keep it",
+            "Volume {:?} has no room left: footage leaves although it is younger than the least age that was set, {} \
+             recordings to begin with. Footage arrives faster than this disk can keep it: add a disk, lower the least \
+             age, or unlock footage that is no longer needed",
             volume.name(),
             relief.forced.len()
         );
-        tracing::warn!(
-            volume = volume.name(),
-            recordings = relief.forced.len(),
-            "{message}"
-        );
-        self.alert("retention_shortened", Severity::Critical, message)
-            .await
-    }
-
-    async fn alert(
-        &self,
-        rule: &str,
-        severity: Severity,
-        message: String,
-    ) -> Result<(), CatalogError> {
-        let alert = Alert {
-            rule: rule.to_owned(),
-            severity,
-            message,
-        };
-        self.0.catalog.report(Event::AlertRaised(alert)).await
+        self.0
+            .catalog
+            .raise_alarm(
+                SHORTENED,
+                volume.name().to_owned(),
+                Severity::Critical,
+                message,
+            )
+            .await?;
+        Ok(())
     }
 }
 

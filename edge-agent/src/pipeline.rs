@@ -15,6 +15,7 @@ mod discovery;
 mod holds;
 mod jobs;
 mod order;
+mod room;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,7 @@ use self::holds::Holds;
 use self::order::{Effect, Ended};
 use crate::catalog::recordings::{PendingRecording, RecordingFilter};
 use crate::catalog::{Catalog, CatalogError, ChangeKind};
-use crate::footage::volume::{Reservation, Volumes};
+use crate::footage::volume::{Reservation, VolumeId, Volumes};
 use crate::governor::settings::{Chosen, Settings};
 use crate::governor::window::DayWindow;
 use crate::governor::{Governor, Way};
@@ -195,9 +196,11 @@ pub trait Recorders: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<u64, RecorderError>>;
 }
 
-/// Makes room for so many bytes and promises it: eviction's work. The error says in words why there is none.
-pub type MakeRoom =
-    Arc<dyn Fn(u64) -> BoxFuture<'static, Result<Reservation, String>> + Send + Sync>;
+/// Makes room for so many bytes, on the volume where the download has begun if it has, and promises it: eviction's work.
+/// The error says in words why there is none.
+pub type MakeRoom = Arc<
+    dyn Fn(u64, Option<VolumeId>) -> BoxFuture<'static, Result<Reservation, String>> + Send + Sync,
+>;
 
 /// What the pipeline is made of.
 #[derive(Clone)]
@@ -401,7 +404,10 @@ impl Pipeline {
             match change {
                 // Our own doing, mostly: many a second, and none of them brings work.
                 Ok(change)
-                    if matches!(change.kind, ChangeKind::Recording | ChangeKind::SyncJob) => {}
+                    if matches!(
+                        change.kind,
+                        ChangeKind::Recording | ChangeKind::SyncJob | ChangeKind::Bookmark
+                    ) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => {
                     self.0.forgive.store(true, Ordering::SeqCst);
                     self.0.plan.notify_one();

@@ -245,6 +245,15 @@ mod tests {
         let (house, ids) = with_footage().await;
         let before = states(&house, &ids).await;
         let cameras = house.catalog.cameras().await.unwrap();
+        let marked = house.catalog.recording(ids[0]).await.unwrap();
+        let bookmark = crate::catalog::bookmarks::NewBookmark {
+            camera: marked.camera_id,
+            at: marked.start_utc,
+            note: "a van".to_owned(),
+            made_by: "ann".to_owned(),
+            via_relay: false,
+        };
+        house.catalog.add_bookmark(bookmark).await.unwrap();
         let config = config(&house);
         let house = house.close().await;
         let rebuilt = rebuild(&config, house.clock.clone(), &|_| {})
@@ -257,6 +266,7 @@ mod tests {
         assert!(rebuilt.aside.unwrap().join(FILE).is_file());
         let house = house.open().await;
         assert_eq!(states(&house, &ids).await, before);
+        assert!(house.catalog.recording(ids[0]).await.unwrap().bookmarked);
         let same = house.catalog.cameras().await.unwrap();
         let ids_of = |all: &[wire::resource::Camera]| all.iter().map(|c| c.id).collect::<Vec<_>>();
         assert_eq!(ids_of(&same), ids_of(&cameras));

@@ -57,12 +57,16 @@ pub enum ErrorCode {
     RecordingNotFound,
     /// 404.
     SiteNotFound,
+    /// 404.
+    BookmarkNotFound,
     /// 404: anything else that is not there.
     NotFound,
     /// 405.
     MethodNotAllowed,
     /// 409: the thing is in a state that does not allow this.
     Conflict,
+    /// 409: as much is protected from eviction as may be.
+    LockLimitReached,
     /// 410: the footage was here and has left (evicted, deleted).
     FootageGone,
     /// 410: these reports were acknowledged and are no longer kept.
@@ -104,9 +108,10 @@ impl ErrorCode {
             | Self::RecorderNotFound
             | Self::RecordingNotFound
             | Self::SiteNotFound
+            | Self::BookmarkNotFound
             | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::Conflict => 409,
+            Self::Conflict | Self::LockLimitReached => 409,
             Self::FootageGone | Self::ReportsGone => 410,
             Self::PreconditionFailed => 412,
             Self::BodyTooLarge => 413,

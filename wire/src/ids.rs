@@ -68,6 +68,8 @@ uuid_ids! {
     CameraId = "camera id";
     /// A recording; made at the edge, kept in its sidecar, the same at the relay.
     RecordingId = "recording id";
+    /// A bookmark.
+    BookmarkId = "bookmark id";
     /// A site of an organisation.
     SiteId = "site id";
     /// A tenant of the relay.

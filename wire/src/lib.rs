@@ -11,6 +11,7 @@ pub mod error;
 pub mod ids;
 pub mod poke;
 pub mod resource;
+pub mod retention;
 pub mod telemetry;
 pub mod time;
 pub mod topics;

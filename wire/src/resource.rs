@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::ids::{
     ApplianceId, CameraId, OrganisationId, RecorderId, RecordingId, SiteId, SyncJobId, UserId,
 };
+use crate::retention::Locks;
 use crate::time::UtcTime;
 
 /// A page of a list.
@@ -246,8 +247,12 @@ pub struct Recording {
     pub height: Option<u32>,
     /// What is wrong with it, if anything.
     pub defects: Vec<Defect>,
-    /// Protected from eviction.
+    /// Protected from eviction by a person.
     pub locked: bool,
+    /// A bookmark lies within it, which protects it too.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub bookmarked: bool,
     /// Downloads begun so far.
     pub attempts: u32,
     /// Why the last attempt failed, in words.
@@ -277,6 +282,18 @@ pub struct Volume {
     pub total_bytes: u64,
     /// Free bytes below which nothing more is written.
     pub floor_bytes: u64,
+    /// Room that footage may have, what is held included: by budget or floor, whichever leaves less.
+    #[serde(default)]
+    pub room_bytes: u64,
+    /// Recordings on it that a lock or a bookmark protects.
+    #[serde(default)]
+    pub locked_recordings: u64,
+    /// Their bytes: room that the ring no longer has.
+    #[serde(default)]
+    pub locked_bytes: u64,
+    /// Older footage leaves it; null: no limit of its own.
+    #[serde(default)]
+    pub max_age_days: Option<u32>,
 }
 
 /// The storage of an appliance.
@@ -284,6 +301,9 @@ pub struct Volume {
 pub struct Storage {
     /// Its volumes.
     pub volumes: Vec<Volume>,
+    /// What is protected from eviction.
+    #[serde(default)]
+    pub locks: Locks,
 }
 
 /// Where a sync job stands.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::ids::{ApplianceId, BootId, CameraId, LogId, MessageId, RecordingId, UserId};
 use crate::resource::{Camera, Recorder, Recording, Storage, SyncJob};
+use crate::retention::Retention;
 use crate::time::UtcTime;
 
 /// Largest payload in bytes, envelope included.
@@ -130,7 +131,7 @@ pub struct Recordings {
 }
 
 /// How urgent an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// To know.
@@ -197,6 +198,9 @@ pub enum State {
     /// Volumes.
     #[serde(rename = "state.storage")]
     Storage(Storage),
+    /// How long footage stays.
+    #[serde(rename = "state.retention")]
+    Retention(Retention),
     /// A recorder.
     #[serde(rename = "state.recorder")]
     Recorder(Recorder),

@@ -57,6 +57,8 @@ pub enum Subject {
     Agent,
     /// Volumes.
     Storage,
+    /// How long footage stays.
+    Retention,
     /// One recorder.
     Recorder(RecorderId),
     /// One camera.
@@ -98,6 +100,7 @@ impl fmt::Display for Leaf {
             Self::Online => f.write_str("state/online"),
             Self::State(Subject::Agent) => f.write_str("state/agent"),
             Self::State(Subject::Storage) => f.write_str("state/storage"),
+            Self::State(Subject::Retention) => f.write_str("state/retention"),
             Self::State(Subject::Recorder(id)) => write!(f, "state/recorder/{id}"),
             Self::State(Subject::Camera(id)) => write!(f, "state/camera/{id}"),
             Self::Event(EventKind::Recording) => f.write_str("event/recording"),
@@ -121,6 +124,7 @@ impl FromStr for Leaf {
             "state/online" => Self::Online,
             "state/agent" => Self::State(Subject::Agent),
             "state/storage" => Self::State(Subject::Storage),
+            "state/retention" => Self::State(Subject::Retention),
             "event/recording" => Self::Event(EventKind::Recording),
             "event/alert" => Self::Event(EventKind::Alert),
             "event/job" => Self::Event(EventKind::Job),

@@ -115,7 +115,7 @@ fn seen_by(change: &Change, visitor: &Visitor) -> Option<Changed> {
 fn kind(what: &What) -> Option<&'static str> {
     Some(match what {
         What::Presence(_) | What::State(Retained::Agent(_)) => "site",
-        What::State(Retained::Storage(_)) => "storage",
+        What::State(Retained::Storage(_) | Retained::Retention(_)) => "storage",
         What::State(Retained::Recorder(_)) => "recorder",
         What::State(Retained::Camera(_)) => "camera",
         What::Event(Report::AlertRaised(_)) => "alert",

@@ -42,7 +42,7 @@ pub async fn list(
 }
 
 /// Passes a request on to the site's appliance, where it is `/api/v1/{noun}`: `recorders` (GET, POST), `sync` (POST),
-/// `cameras`, `storage` and `system` (GET). Bodies and answers are those of the appliance's own API.
+/// `cameras`, `storage` and `system` (GET), `bookmarks` (GET, POST). Bodies and answers are those of the appliance's own API.
 #[utoipa::path(method(get, post), path = "/sites/{site}/{noun}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
@@ -56,8 +56,8 @@ pub async fn all_at_site(
 }
 
 /// The same for one thing of a noun, `/api/v1/{noun}/{id}` at the appliance: `recorders/{id}` and `cameras/{id}` (GET,
-/// PUT, DELETE), `sync/{job}` (GET, DELETE); also `recorders/test`, `recorders/bulk`, `recorders/list`,
-/// `recorders/discover`, `cameras/bulk` and `system/rotate-key` (POST), `system/downloads` (GET, PUT).
+/// PUT, DELETE), `sync/{job}` (GET, DELETE), `bookmarks/{id}` (DELETE); also `recorders/test`, `recorders/bulk`,
+/// `recorders/list`, `recorders/discover`, `cameras/bulk` and `system/rotate-key` (POST), `system/downloads` (GET, PUT).
 #[utoipa::path(method(get, post, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
@@ -71,8 +71,9 @@ pub async fn one_at_site(
 }
 
 /// The same for what is done with one thing, `/api/v1/{noun}/{id}/{verb}` at the appliance: `recorders/{id}/test` and
-/// `recorders/{id}/import` (POST), `recorders/{id}/places` and `cameras/{id}/status` (GET).
-#[utoipa::path(method(get, post), path = "/sites/{site}/{noun}/{id}/{verb}", tag = "sites",
+/// `recorders/{id}/import` (POST), `recorders/{id}/places` and `cameras/{id}/status` (GET), `cameras/{id}/retention`
+/// (GET, PUT).
+#[utoipa::path(method(get, post, put), path = "/sites/{site}/{noun}/{id}/{verb}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path), ("verb" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
 pub async fn done_at_site(

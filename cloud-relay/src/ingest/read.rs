@@ -158,6 +158,7 @@ fn subject_of(state: &State) -> Subject {
     match state {
         State::Agent(_) => Subject::Agent,
         State::Storage(_) => Subject::Storage,
+        State::Retention(_) => Subject::Retention,
         State::Recorder(recorder) => Subject::Recorder(recorder.id),
         State::Camera(camera) => Subject::Camera(camera.id),
     }

@@ -149,6 +149,7 @@ fn recording(n: u64) -> Recording {
         height: None,
         defects: Vec::new(),
         locked: false,
+        bookmarked: false,
         attempts: 1,
         failure: None,
         next_attempt_at: None,

@@ -325,6 +325,8 @@ fn keep(
         Told::State(_, State::Storage(state)) => {
             set(tx, "storage_state", id, state)?;
         }
+        // Consumers read it from the site's tree; pages ask the appliance.
+        Told::State(_, State::Retention(_)) => {}
         Told::Figures(Figures::Host(figures)) => {
             set(tx, "host_figures", id, figures)?;
         }
@@ -369,7 +371,7 @@ fn keep(
             tx.prepare_cached("delete from camera where appliance = ?1 and id = ?2")?
                 .execute(params![id, gone.to_string()])?;
         }
-        Told::Cleared(Subject::Agent | Subject::Storage) => return Ok(false),
+        Told::Cleared(Subject::Agent | Subject::Storage | Subject::Retention) => return Ok(false),
     }
     Ok(true)
 }

@@ -50,6 +50,7 @@ pub fn a_recording(camera: CameraId, start: UtcTime, seconds: i64) -> Recording 
         height: None,
         defects: Vec::new(),
         locked: false,
+        bookmarked: false,
         attempts: 1,
         failure: None,
         next_attempt_at: None,

@@ -65,6 +65,7 @@ pub async fn change(
         // The page sends the name along with every change; only a new one was given by a person.
         name: name.filter(|name| *name != known.name),
         enabled: input.enabled,
+        keep: None,
     };
     Ok(Json(app.catalog.change_camera(id, change).await?))
 }

@@ -14,7 +14,11 @@ impl From<CatalogError> for ApiError {
             CatalogError::NoCamera(_) => ErrorCode::CameraNotFound,
             CatalogError::NoRecording(_) => ErrorCode::RecordingNotFound,
             CatalogError::NoJob(_) | CatalogError::NoChannel { .. } => ErrorCode::NotFound,
+            CatalogError::LockLimit { .. } => ErrorCode::LockLimitReached,
+            CatalogError::NoBookmark(_) => ErrorCode::BookmarkNotFound,
             CatalogError::Locked(_)
+            | CatalogError::Bookmarked(_)
+            | CatalogError::TooManyBookmarks
             | CatalogError::WrongState { .. }
             | CatalogError::NeverLoggedIn(_) => ErrorCode::Conflict,
             CatalogError::BadCursor => ErrorCode::ValidationFailed,

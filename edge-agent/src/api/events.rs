@@ -40,7 +40,7 @@ impl Default for Listeners {
 /// Data of an event `changed`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Changed {
-    /// `recorder`, `camera`, `recording` or `job`.
+    /// `recorder`, `camera`, `recording`, `job` or `bookmark`.
     kind: &'static str,
     /// Which one; null when many changed, or some changes were missed: read all of the kind anew.
     id: Option<String>,
@@ -90,6 +90,7 @@ fn changes(
                 ChangeKind::Camera,
                 ChangeKind::Recording,
                 ChangeKind::SyncJob,
+                ChangeKind::Bookmark,
             ]
             .map(|kind| event(Change { kind, id: None }))
             .into(),
@@ -106,6 +107,7 @@ fn event(change: Change) -> Result<Event, Infallible> {
             ChangeKind::Camera => "camera",
             ChangeKind::Recording => "recording",
             ChangeKind::SyncJob => "job",
+            ChangeKind::Bookmark => "bookmark",
         },
         id: change.id,
     };

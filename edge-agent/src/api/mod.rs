@@ -20,6 +20,7 @@
 mod access;
 mod access_log;
 pub mod backup;
+mod bookmarks;
 mod cameras;
 mod custody;
 mod discover;
@@ -39,6 +40,7 @@ mod recorders;
 mod recordings;
 mod reports;
 pub mod request;
+mod retention;
 pub mod router;
 pub mod serve;
 mod session;
@@ -62,6 +64,7 @@ use wire::time::UtcTime;
 
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
+use crate::evict::Evictor;
 use crate::footage::volume::Volumes;
 use crate::governor::Governor;
 use crate::live::LiveHub;
@@ -108,6 +111,8 @@ pub struct Parts {
     pub catalog: Catalog,
     /// Where footage lies.
     pub volumes: Volumes,
+    /// Keeps room there, and knows how long footage stays.
+    pub evictor: Evictor,
     /// Seals recorders' passwords.
     pub secrets: Arc<Secrets>,
     /// Sessions with recorders.

@@ -8,7 +8,7 @@ use utoipa::openapi::{
     Components, ContentBuilder, Info, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
 };
 use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
-use wire::ids::{CameraId, LogId, RecorderId, RecordingId, SyncJobId};
+use wire::ids::{BookmarkId, CameraId, LogId, RecorderId, RecordingId, SyncJobId};
 use wire::resource::RecordingStatus;
 use wire::time::UtcTime;
 
@@ -28,6 +28,7 @@ const COOKIE: &str = "cookie";
     CameraId,
     RecordingId,
     SyncJobId,
+    BookmarkId,
     LogId,
     RecordingStatus
 )))]

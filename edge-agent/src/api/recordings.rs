@@ -124,7 +124,8 @@ pub async fn get(
     Ok(Json(app.catalog.recording(id).await?))
 }
 
-/// Deletes a recording here; it is not fetched again. The recorder keeps what it has. Refused while it is locked.
+/// Deletes a recording here; it is not fetched again. The recorder keeps what it has. Refused while a lock or a
+/// bookmark protects it.
 #[utoipa::path(delete, path = "/recordings/{id}", tag = "recordings", params(("id" = RecordingId, Path)),
     responses((status = 204)))]
 pub async fn delete(
@@ -138,7 +139,8 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Protects a recording from eviction, or no longer.
+/// Protects a recording from eviction, or no longer. Refused with `LOCK_LIMIT_REACHED` when as much is protected as may
+/// be.
 #[utoipa::path(post, path = "/recordings/{id}/lock", tag = "recordings", params(("id" = RecordingId, Path)),
     request_body = LockInput, responses((status = 200, body = Recording)))]
 pub async fn lock(
@@ -148,5 +150,7 @@ pub async fn lock(
     JsonBody(input): JsonBody<LockInput>,
 ) -> ApiResult<Json<Recording>> {
     who.require(Permission::Operate)?;
-    Ok(Json(app.catalog.set_locked(id, input.locked).await?))
+    let recording = app.catalog.set_locked(id, input.locked).await?;
+    tracing::info!(recording.id = %id, locked = input.locked, person = %who.username, "A lock was set or released");
+    Ok(Json(recording))
 }

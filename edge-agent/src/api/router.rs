@@ -11,9 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, backup, cameras, custody, discover, downloads, events, gaps, health, live,
-    media, openapi, places, playback, recorders, recordings, reports, request, session, setup,
-    storage, sync, system, ui,
+    App, access_log, backup, bookmarks, cameras, custody, discover, downloads, events, gaps,
+    health, live, media, openapi, places, playback, recorders, recordings, reports, request,
+    retention, session, setup, storage, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -50,11 +50,14 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(cameras::bulk))
         .routes(routes!(cameras::get, cameras::change))
         .routes(routes!(gaps::gaps))
+        .routes(routes!(retention::get, retention::set))
         // Footage
         .routes(routes!(gaps::timeline))
         .routes(routes!(recordings::list))
         .routes(routes!(recordings::get, recordings::delete))
         .routes(routes!(recordings::lock))
+        .routes(routes!(bookmarks::list, bookmarks::add))
+        .routes(routes!(bookmarks::remove))
         .routes(routes!(media::download))
         .routes(routes!(media::media))
         .routes(routes!(playback::playlist))

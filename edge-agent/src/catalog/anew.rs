@@ -22,7 +22,7 @@ const PURPOSE: &str = "purpose";
 
 /// Tables that a rebuilt catalog takes over from the old one where that can be read, each after those that it points to:
 /// what no sidecar tells.
-const CARRIED: [&str; 14] = [
+const CARRIED: [&str; 16] = [
     "recorder",
     "login",
     "clock_run",
@@ -35,6 +35,8 @@ const CARRIED: [&str; 14] = [
     "setting",
     "person",
     "access_log",
+    "bookmark",
+    "alarm",
     "custody_head",
     "custody_due",
 ];
@@ -137,7 +139,8 @@ pub fn carry_over(folder: &Path) -> Result<Carried, CatalogError> {
         Err(e) => carried.lost.push(("recording", e.to_string())),
     }
     c.execute_batch(
-        "update main.volume set to_adopt = 1, held_recordings = 0, held_bytes = 0;
+        "update main.volume set to_adopt = 1, held_recordings = 0, held_bytes = 0, locked_recordings = 0,
+            locked_bytes = 0;
          update main.recording set volume_id = null, stem = null where status <> 'completed';
          update main.recording set status = 'pending' where status = 'downloading';
          delete from main.custody_due where kind = 'kept';",
@@ -147,7 +150,14 @@ pub fn carry_over(folder: &Path) -> Result<Carried, CatalogError> {
     })?;
     if orphans > 0 {
         // Recordings of cameras that could not be read: discovery and the sidecars tell of them again.
-        for table in ["recording", "camera", "login", "clock_run", "observation"] {
+        for table in [
+            "recording",
+            "bookmark",
+            "camera",
+            "login",
+            "clock_run",
+            "observation",
+        ] {
             let sql = format!(
                 "delete from main.{table} where rowid in (select rowid from pragma_foreign_key_check('{table}'))"
             );

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::ids::{CameraId, RecorderId};
 use wire::resource::{Camera, CameraState};
 
-use super::text::{Word, parsed, size, time_opt, word};
+use super::text::{Word, parsed, signed, size, size_opt, time_opt, word};
 use super::{Catalog, CatalogError, ChangeKind, Work, recorders};
 use crate::model::inventory::ChannelInfo;
 
@@ -15,6 +15,19 @@ pub struct CameraChange {
     pub name: Option<String>,
     /// Whether its footage is fetched.
     pub enabled: Option<bool>,
+    /// Its own limits, all of them.
+    pub keep: Option<Keep>,
+}
+
+/// How long footage of a camera stays; none: as the configuration says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Younger footage stays, in seconds.
+    pub min_s: Option<i64>,
+    /// Older footage leaves, in seconds.
+    pub max_s: Option<i64>,
+    /// Most bytes of it.
+    pub max_bytes: Option<u64>,
 }
 
 /// A camera whose channel is to be asked about.
@@ -131,6 +144,12 @@ impl Catalog {
                     enabled = coalesce(?3, enabled), updated_utc = ?4 where id = ?1",
                 params![id.to_string(), change.name, change.enabled, w.now.micros()],
             )?;
+            if let Some(keep) = change.keep {
+                w.tx.execute(
+                    "update camera set keep_min_s = ?2, keep_max_s = ?3, keep_max_bytes = ?4 where id = ?1",
+                    params![id.to_string(), keep.min_s, keep.max_s, keep.max_bytes.map(signed)],
+                )?;
+            }
             w.changed(ChangeKind::Camera, known.id);
             get(w.tx, id)
         })
@@ -153,6 +172,25 @@ impl Catalog {
                 w.changed(ChangeKind::Camera, id);
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// A camera's own limits.
+    pub async fn keep_of_camera(&self, id: CameraId) -> Result<Keep, CatalogError> {
+        self.read(move |c| {
+            c.prepare_cached(
+                "select keep_min_s, keep_max_s, keep_max_bytes from camera where id = ?1",
+            )?
+            .query_row([id.to_string()], |row| {
+                Ok(Keep {
+                    min_s: row.get("keep_min_s")?,
+                    max_s: row.get("keep_max_s")?,
+                    max_bytes: size_opt(row, "keep_max_bytes")?,
+                })
+            })
+            .optional()?
+            .ok_or(CatalogError::NoCamera(id))
         })
         .await
     }

@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use base::sqlite::{DbError, OpenError};
-use wire::ids::{CameraId, RecorderId, RecordingId, SyncJobId};
+use wire::ids::{BookmarkId, CameraId, RecorderId, RecordingId, SyncJobId};
 use wire::resource::RecordingStatus;
+
+use crate::model::retention::Bytes;
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,28 @@ pub enum CatalogError {
     /// Locked footage does not leave.
     #[error("recording {0} is locked: unlock it first")]
     Locked(RecordingId),
+    /// Bookmarked footage does not leave.
+    #[error("recording {0} is protected by a bookmark: remove the bookmark first")]
+    Bookmarked(RecordingId),
+    /// As much is protected as may be.
+    #[error(
+        "{} are protected from eviction already and this would be {} more; at most {} may be, so that there is room for new footage. Unlock recordings or remove bookmarks that are no longer needed, download and delete what is, add a disk, or raise [retention] lock_max_bytes",
+        Bytes(*locked_bytes), Bytes(*more_bytes), Bytes(*max_bytes)
+    )]
+    LockLimit {
+        /// Protected now.
+        locked_bytes: u64,
+        /// What was asked for on top.
+        more_bytes: u64,
+        /// The most.
+        max_bytes: u64,
+    },
+    /// No such bookmark.
+    #[error("there is no bookmark {0}")]
+    NoBookmark(BookmarkId),
+    /// A person makes a few a day.
+    #[error("there are as many bookmarks as may be: remove some that are no longer needed")]
+    TooManyBookmarks,
     /// The recording is in a state in which this cannot be done.
     #[error("recording {id} is {status:?}: it cannot be {action}")]
     WrongState {

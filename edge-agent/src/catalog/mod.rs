@@ -6,12 +6,15 @@
 
 pub mod access;
 pub mod adopt;
+pub mod alarms;
 pub mod anew;
+pub mod bookmarks;
 pub mod cameras;
 pub mod check;
 pub mod clocks;
 pub mod coverage;
 pub mod custody;
+pub mod days;
 pub mod error;
 pub mod jobs;
 pub mod logins;
@@ -29,6 +32,7 @@ pub mod volumes;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use base::clock::Clock;
 use base::sqlite::{Database, Schema};
@@ -52,6 +56,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v7_reach.sql"),
         include_str!("upgrade/v8_fetched_bytes.sql"),
         include_str!("upgrade/v9_custody.sql"),
+        include_str!("upgrade/v10_ring.sql"),
     ],
 };
 
@@ -83,6 +88,7 @@ struct Signals {
     garbage: Notify,
     custody: Notify,
     reserve: reserve::Reserve,
+    lock_max_bytes: AtomicU64,
     _lock: File,
 }
 
@@ -97,6 +103,8 @@ pub enum ChangeKind {
     Recording,
     /// A sync job.
     SyncJob,
+    /// A bookmark.
+    Bookmark,
 }
 
 /// One change, for people who watch. It carries no content: who cares reads the thing again.
@@ -144,6 +152,7 @@ impl Catalog {
                 garbage: Notify::new(),
                 custody: Notify::new(),
                 reserve,
+                lock_max_bytes: AtomicU64::new(u64::MAX),
                 _lock: lock,
             }),
         })

@@ -177,7 +177,10 @@ create table volume (
     to_adopt     integer not null default 0 check (to_adopt in (0, 1)),
     -- Completed footage on it, kept by triggers on recording.
     held_recordings integer not null default 0,
-    held_bytes   integer not null default 0
+    held_bytes   integer not null default 0,
+    -- Of that, protected by locks and bookmarks.
+    locked_recordings integer not null default 0,
+    locked_bytes integer not null default 0
 ) strict;
 
 create table recording (
@@ -237,6 +240,10 @@ create table recording (
     completed_utc   integer,
 
     locked          integer not null default 0 check (locked in (0, 1)),
+    -- Held, and a bookmark lies within it.
+    marked          integer not null default 0 check (marked in (0, 1) and not (marked = 1 and status <> 'completed')),
+    -- It does not leave, by a lock or by a bookmark (invariant 4).
+    protected       integer generated always as (locked | marked) virtual,
     eviction_cause  text check (eviction_cause in ('retention', 'pressure', 'deleted', 'archive_cleared')),
     evicted_utc     integer,
     created_utc     integer not null,
@@ -257,8 +264,8 @@ create index recording_by_status on recording (status, start_utc, id);
 create index recording_to_fetch on recording (camera_id, priority desc, start_utc)
     where status in ('pending', 'downloading') or (status = 'failed' and next_attempt_utc is not null);
 -- Victims, oldest first: of a volume, and of a camera.
-create index recording_to_evict on recording (volume_id, locked, start_utc, id) where status = 'completed';
-create index recording_to_age on recording (camera_id, locked, start_utc, id) where status = 'completed';
+create index recording_to_evict on recording (volume_id, protected, start_utc, id) where status = 'completed';
+create index recording_to_age on recording (camera_id, protected, start_utc, id) where status = 'completed';
 -- A stem is named once (invariant 2); a reserved stem without a held file is work that was interrupted.
 create unique index recording_stem on recording (volume_id, stem) where stem is not null;
 create index recording_unfinished on recording (id) where stem is not null and status <> 'completed';
@@ -277,35 +284,180 @@ create table holding (
     recordings integer not null default 0,
     bytes      integer not null default 0,
     -- Longest recording ever listed: how far before a range a recording that reaches into it may start.
-    longest_us integer not null default 0
+    longest_us integer not null default 0,
+    -- Of what is held, protected by locks and bookmarks.
+    locked_recordings integer not null default 0,
+    locked_bytes integer not null default 0
 ) strict;
 create trigger holding_camera after insert on camera begin
     insert into holding (camera_id) values (new.id);
 end;
-create trigger holding_insert after insert on recording begin
-    update holding set
-        recordings = recordings + (new.status = 'completed'),
-        bytes = bytes + iif(new.status = 'completed', new.kept_bytes, 0),
-        longest_us = max(longest_us, new.end_utc - new.start_utc)
-    where camera_id = new.camera_id;
-    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes
-    where id = new.volume_id and new.status = 'completed';
-end;
-create trigger holding_gain after update of status on recording
-when new.status = 'completed' and old.status <> 'completed' begin
-    update holding set recordings = recordings + 1, bytes = bytes + new.kept_bytes where camera_id = new.camera_id;
-    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes
-    where id = new.volume_id;
-end;
-create trigger holding_loss after update of status on recording
-when old.status = 'completed' and new.status <> 'completed' begin
-    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes where camera_id = old.camera_id;
-    update volume set held_recordings = held_recordings - 1, held_bytes = held_bytes - old.kept_bytes
-    where id = old.volume_id;
-end;
-create trigger holding_length after update of start_utc, end_utc on recording begin
+create trigger longest_insert after insert on recording begin
     update holding set longest_us = max(longest_us, new.end_utc - new.start_utc) where camera_id = new.camera_id;
 end;
+create trigger longest_update after update of start_utc, end_utc on recording begin
+    update holding set longest_us = max(longest_us, new.end_utc - new.start_utc) where camera_id = new.camera_id;
+end;
+
+-- The same by the UTC day in which a recording begins (days since 1970): what the forecast, the calendar and the shares
+-- of volumes are reckoned from. A day of which nothing is held has no row.
+create table held_day (
+    camera_id  text not null references camera (id),
+    day        integer not null,
+    volume_id  integer not null references volume (id),
+    recordings integer not null,
+    bytes      integer not null,
+    locked_recordings integer not null,
+    locked_bytes integer not null,
+    primary key (camera_id, day, volume_id)
+) strict, without rowid;
+
+-- What recorders list by day, whether it is fetched, waits or has left, but for what was overwritten before it could be
+-- fetched. A camera's rate is taken from here: by when pictures were taken, so that neither back-fill nor a backlog nor
+-- eviction distorts it.
+create table listed_day (
+    camera_id  text not null references camera (id),
+    day        integer not null,
+    recordings integer not null,
+    bytes      integer not null,
+    span_us    integer not null,
+    primary key (camera_id, day)
+) strict, without rowid;
+create trigger held_insert after insert on recording when new.status = 'completed' begin
+    update holding set recordings = recordings + 1, bytes = bytes + new.kept_bytes,
+        locked_recordings = locked_recordings + (new.locked | new.marked),
+        locked_bytes = locked_bytes + (new.locked | new.marked) * new.kept_bytes
+    where camera_id = new.camera_id;
+    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes,
+        locked_recordings = locked_recordings + (new.locked | new.marked),
+        locked_bytes = locked_bytes + (new.locked | new.marked) * new.kept_bytes
+    where id = new.volume_id;
+    insert into held_day (camera_id, day, volume_id, recordings, bytes, locked_recordings, locked_bytes)
+    values (new.camera_id, new.start_utc / 86400000000, new.volume_id, 1, new.kept_bytes, new.locked | new.marked,
+        (new.locked | new.marked) * new.kept_bytes)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes,
+        locked_recordings = locked_recordings + excluded.locked_recordings,
+        locked_bytes = locked_bytes + excluded.locked_bytes;
+end;
+create trigger held_gain after update of status, camera_id, volume_id, start_utc, kept_bytes, locked, marked on recording
+when new.status = 'completed' and (new.status <> old.status or new.camera_id <> old.camera_id or new.volume_id is not old.volume_id
+    or new.start_utc <> old.start_utc or new.kept_bytes is not old.kept_bytes
+    or (new.locked | new.marked) <> (old.locked | old.marked)) begin
+    update holding set recordings = recordings + 1, bytes = bytes + new.kept_bytes,
+        locked_recordings = locked_recordings + (new.locked | new.marked),
+        locked_bytes = locked_bytes + (new.locked | new.marked) * new.kept_bytes
+    where camera_id = new.camera_id;
+    update volume set held_recordings = held_recordings + 1, held_bytes = held_bytes + new.kept_bytes,
+        locked_recordings = locked_recordings + (new.locked | new.marked),
+        locked_bytes = locked_bytes + (new.locked | new.marked) * new.kept_bytes
+    where id = new.volume_id;
+    insert into held_day (camera_id, day, volume_id, recordings, bytes, locked_recordings, locked_bytes)
+    values (new.camera_id, new.start_utc / 86400000000, new.volume_id, 1, new.kept_bytes, new.locked | new.marked,
+        (new.locked | new.marked) * new.kept_bytes)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes,
+        locked_recordings = locked_recordings + excluded.locked_recordings,
+        locked_bytes = locked_bytes + excluded.locked_bytes;
+end;
+create trigger held_loss after update of status, camera_id, volume_id, start_utc, kept_bytes, locked, marked on recording
+when old.status = 'completed' and (new.status <> old.status or new.camera_id <> old.camera_id or new.volume_id is not old.volume_id
+    or new.start_utc <> old.start_utc or new.kept_bytes is not old.kept_bytes
+    or (new.locked | new.marked) <> (old.locked | old.marked)) begin
+    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where camera_id = old.camera_id;
+    update volume set held_recordings = held_recordings - 1, held_bytes = held_bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where id = old.volume_id;
+    update held_day set recordings = recordings - 1, bytes = bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where camera_id = old.camera_id and day = old.start_utc / 86400000000 and volume_id = old.volume_id;
+    delete from held_day where camera_id = old.camera_id and day = old.start_utc / 86400000000
+        and volume_id = old.volume_id and recordings = 0;
+end;
+create trigger held_delete after delete on recording when old.status = 'completed' begin
+    update holding set recordings = recordings - 1, bytes = bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where camera_id = old.camera_id;
+    update volume set held_recordings = held_recordings - 1, held_bytes = held_bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where id = old.volume_id;
+    update held_day set recordings = recordings - 1, bytes = bytes - old.kept_bytes,
+        locked_recordings = locked_recordings - (old.locked | old.marked),
+        locked_bytes = locked_bytes - (old.locked | old.marked) * old.kept_bytes
+    where camera_id = old.camera_id and day = old.start_utc / 86400000000 and volume_id = old.volume_id;
+    delete from held_day where camera_id = old.camera_id and day = old.start_utc / 86400000000
+        and volume_id = old.volume_id and recordings = 0;
+end;
+create trigger listed_insert after insert on recording
+when new.source_gone = 0 or new.kept_bytes is not null begin
+    insert into listed_day (camera_id, day, recordings, bytes, span_us)
+    values (new.camera_id, new.start_utc / 86400000000, 1, coalesce(new.kept_bytes, new.stated_bytes),
+        new.end_utc - new.start_utc)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes,
+        span_us = span_us + excluded.span_us;
+end;
+create trigger listed_gain after update of camera_id, start_utc, end_utc, stated_bytes, kept_bytes, source_gone on recording
+when new.source_gone = 0 or new.kept_bytes is not null begin
+    insert into listed_day (camera_id, day, recordings, bytes, span_us)
+    values (new.camera_id, new.start_utc / 86400000000, 1, coalesce(new.kept_bytes, new.stated_bytes),
+        new.end_utc - new.start_utc)
+    on conflict do update set recordings = recordings + 1, bytes = bytes + excluded.bytes,
+        span_us = span_us + excluded.span_us;
+end;
+create trigger listed_loss after update of camera_id, start_utc, end_utc, stated_bytes, kept_bytes, source_gone on recording
+when old.source_gone = 0 or old.kept_bytes is not null begin
+    update listed_day set recordings = recordings - 1, bytes = bytes - coalesce(old.kept_bytes, old.stated_bytes),
+        span_us = span_us - (old.end_utc - old.start_utc)
+    where camera_id = old.camera_id and day = old.start_utc / 86400000000;
+    delete from listed_day where camera_id = old.camera_id and day = old.start_utc / 86400000000 and recordings = 0;
+end;
+create trigger listed_delete after delete on recording
+when old.source_gone = 0 or old.kept_bytes is not null begin
+    update listed_day set recordings = recordings - 1, bytes = bytes - coalesce(old.kept_bytes, old.stated_bytes),
+        span_us = span_us - (old.end_utc - old.start_utc)
+    where camera_id = old.camera_id and day = old.start_utc / 86400000000;
+    delete from listed_day where camera_id = old.camera_id and day = old.start_utc / 86400000000 and recordings = 0;
+end;
+
+-- A moment of a camera that a person marked. It protects the recordings that cover it, also those that are fetched
+-- later: `recording.marked` follows.
+create table bookmark (
+    id          text primary key,
+    camera_id   text not null references camera (id),
+    at_utc      integer not null,
+    note        text not null,
+    -- Login name, and whether from the LAN or through the relay.
+    made_by     text not null,
+    via         text not null check (via in ('lan', 'relay')),
+    created_utc integer not null
+) strict;
+create index bookmark_by_camera on bookmark (camera_id, at_utc, id);
+-- Where held footage turns out to lie at other times (a recorder's clock is understood anew), so do its bookmarks.
+create trigger marked_moved after update of start_utc, end_utc, camera_id on recording
+when new.status = 'completed' and (new.start_utc <> old.start_utc or new.end_utc <> old.end_utc
+    or new.camera_id <> old.camera_id) begin
+    update recording set marked = exists (select 1 from bookmark where bookmark.camera_id = new.camera_id
+        and at_utc >= new.start_utc and at_utc < new.end_utc)
+    where id = new.id;
+end;
+
+-- What people were told of and is not over: it is told again only after its row was gone.
+create table alarm (
+    rule       text not null,
+    -- Id of the camera or name of the volume.
+    subject    text not null,
+    severity   text not null check (severity in ('info', 'warning', 'critical')),
+    message    text not null,
+    raised_utc integer not null,
+    -- When it was seen last.
+    seen_utc   integer not null,
+    primary key (rule, subject)
+) strict, without rowid;
 
 -- What is still to be entered in the custody log of its volume (P6). Written by triggers, so in the transaction of the
 -- change and whoever makes it; deleted once the entry lies there synced.

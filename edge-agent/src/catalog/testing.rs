@@ -396,6 +396,19 @@ impl Catalog {
         .await
     }
 
+    /// What a camera's recorder lists becomes as if so many bytes had come on each of its days.
+    pub async fn write_test_listed(&self, camera: CameraId, bytes: u64) {
+        self.write(move |w| {
+            w.tx.execute(
+                "update listed_day set bytes = ?2 where camera_id = ?1",
+                rusqlite::params![camera.to_string(), super::text::signed(bytes)],
+            )?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+
     /// The catalog was damaged by hand.
     pub async fn damage(&self, sql: &'static str) {
         self.write(move |w| Ok(w.tx.execute_batch(sql)?))

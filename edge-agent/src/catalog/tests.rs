@@ -8,6 +8,7 @@ mod flow;
 mod interruption;
 mod lists;
 mod observing;
+mod protection;
 mod reach;
 mod reports;
 mod sequences;

@@ -7,6 +7,7 @@ use rusqlite::types::Type;
 use wire::resource::{
     CameraState, DriverKind, EvictionCause, RecorderState, RecordingStatus, SyncJobState,
 };
+use wire::telemetry::Severity;
 use wire::time::UtcTime;
 
 /// A closed set whose members are words in a column.
@@ -47,6 +48,7 @@ words! {
     EvictionCause {
         Retention = "retention", Pressure = "pressure", Deleted = "deleted", ArchiveCleared = "archive_cleared",
     }
+    Severity { Info = "info", Warning = "warning", Critical = "critical" }
     SyncJobState {
         Queued = "queued", Discovering = "discovering", Downloading = "downloading", Done = "done",
         Cancelled = "cancelled", Failed = "failed",

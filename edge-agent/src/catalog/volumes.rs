@@ -94,10 +94,11 @@ impl Catalog {
 
     /// The storage as APIs show it. A volume whose disk is not there shows no room.
     pub async fn storage(&self, volumes: &Volumes) -> Result<Storage, CatalogError> {
-        let volumes = volumes.clone();
+        let (volumes, lock_max_bytes) = (volumes.clone(), self.lock_max_bytes());
         self.read(move |c| {
             let mut storage = Storage {
                 volumes: Vec::new(),
+                locks: super::days::locks(c, lock_max_bytes)?,
             };
             for volume in volumes.iter() {
                 let space = match volume.check().and_then(|()| volume.space()) {
@@ -107,14 +108,19 @@ impl Catalog {
                         total_bytes: 0,
                     },
                 };
+                let held = totals(c, volume.id())?;
                 storage.volumes.push(VolumeResource {
                     name: volume.name().to_owned(),
                     path: volume.path().display().to_string(),
-                    held_bytes: held_bytes(c, volume.id())?,
+                    held_bytes: held.bytes,
                     budget_bytes: volume.config().budget_bytes,
                     free_bytes: space.free_bytes,
                     total_bytes: space.total_bytes,
                     floor_bytes: volume.config().floor_bytes,
+                    room_bytes: volume.config().room_bytes(held.bytes, space.free_bytes),
+                    locked_recordings: held.locked_recordings,
+                    locked_bytes: held.locked_bytes,
+                    max_age_days: volume.config().max_age_days,
                 });
             }
             Ok(storage)
@@ -134,6 +140,29 @@ fn known(
         |row| Ok((VolumeId(row.get("id")?), parsed(row, "uuid")?)),
     )
     .optional()?)
+}
+
+#[derive(Default)]
+struct Totals {
+    bytes: u64,
+    locked_recordings: u64,
+    locked_bytes: u64,
+}
+
+fn totals(c: &Connection, volume: VolumeId) -> Result<Totals, CatalogError> {
+    let known = c
+        .prepare_cached(
+            "select held_bytes, locked_recordings, locked_bytes from volume where id = ?1",
+        )?
+        .query_row([volume.0], |row| {
+            Ok(Totals {
+                bytes: size(row, "held_bytes")?,
+                locked_recordings: size(row, "locked_recordings")?,
+                locked_bytes: size(row, "locked_bytes")?,
+            })
+        })
+        .optional()?;
+    Ok(known.unwrap_or_default())
 }
 
 pub(super) fn held_bytes(c: &Connection, volume: VolumeId) -> Result<u64, CatalogError> {

@@ -13,6 +13,8 @@ pub struct Room {
     pub held_bytes: u64,
     /// Promised to downloads under way.
     pub reserved_bytes: u64,
+    /// Of that, written already: no longer free on the file system.
+    pub written_bytes: u64,
     /// Wanted now, on top.
     pub needed_bytes: u64,
     /// High water mark of footage, if there is one.
@@ -39,9 +41,23 @@ impl Room {
     /// Bytes missing above the floor.
     fn below_floor(&self) -> u64 {
         self.floor_bytes
-            .saturating_add(self.reserved_bytes)
+            .saturating_add(self.reserved_bytes.saturating_sub(self.written_bytes))
             .saturating_add(self.needed_bytes)
             .saturating_sub(self.free_bytes)
+    }
+
+    /// Bytes that fit on top of what is wanted.
+    pub fn spare_bytes(&self) -> u64 {
+        let by_budget = self.budget_bytes.map_or(u64::MAX, |budget| {
+            budget
+                .saturating_sub(self.held_bytes)
+                .saturating_sub(self.reserved_bytes)
+        });
+        let by_floor = self
+            .free_bytes
+            .saturating_sub(self.floor_bytes)
+            .saturating_sub(self.reserved_bytes.saturating_sub(self.written_bytes));
+        by_budget.min(by_floor).saturating_sub(self.needed_bytes)
     }
 
     /// Bytes that are missing, by whichever mark misses more.
@@ -56,23 +72,36 @@ impl Room {
 }
 
 /// Who leaves to make room.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Relief {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relief<Id = RecordingId> {
     /// In the order in which they leave.
-    pub victims: Vec<RecordingId>,
+    pub victims: Vec<Id>,
     /// Younger than their camera's least age: they leave because the disk itself is full.
-    pub forced: Vec<RecordingId>,
+    pub forced: Vec<Id>,
+    /// Begin of the first of all of them.
+    pub oldest: Option<UtcTime>,
     /// Bytes that all of them free.
     pub freed_bytes: u64,
 }
 
+impl<Id> Default for Relief<Id> {
+    fn default() -> Self {
+        Self {
+            victims: Vec::new(),
+            forced: Vec::new(),
+            oldest: None,
+            freed_bytes: 0,
+        }
+    }
+}
+
 /// Who is beyond its camera's rule: older than it keeps, or too much in all.
-pub fn beyond_rule(
+pub fn beyond_rule<Id>(
     rule: &Rule,
     held_bytes: u64,
     now: UtcTime,
-    candidates: &mut dyn Iterator<Item = Candidate>,
-) -> Vec<RecordingId> {
+    candidates: &mut dyn Iterator<Item = Candidate<Id>>,
+) -> Vec<Id> {
     let (mut victims, mut left_bytes) = (Vec::new(), held_bytes);
     for candidate in candidates.filter(|candidate| !candidate.locked) {
         let age_ms = candidate.age_ms(now);
@@ -92,12 +121,12 @@ pub fn beyond_rule(
 }
 
 /// Who leaves a volume that has too little room: the oldest first, down to the low water mark.
-pub fn under_pressure(
+pub fn under_pressure<Id>(
     room: &Room,
     now: UtcTime,
     min_age_ms: impl Fn(CameraId) -> i64,
-    candidates: &mut dyn Iterator<Item = Candidate>,
-) -> Relief {
+    candidates: &mut dyn Iterator<Item = Candidate<Id>>,
+) -> Relief<Id> {
     let mut relief = Relief::default();
     if room.is_enough() {
         return relief;
@@ -113,6 +142,7 @@ pub fn under_pressure(
             }
             continue;
         }
+        relief.oldest.get_or_insert(candidate.span.from);
         relief.victims.push(candidate.id);
         relief.freed_bytes = relief.freed_bytes.saturating_add(candidate.kept_bytes);
         if relief.freed_bytes >= wanted {
@@ -124,6 +154,7 @@ pub fn under_pressure(
         if relief.freed_bytes >= must {
             break;
         }
+        relief.oldest.get_or_insert(candidate.span.from);
         relief.forced.push(candidate.id);
         relief.freed_bytes = relief.freed_bytes.saturating_add(candidate.kept_bytes);
     }
@@ -225,6 +256,7 @@ mod tests {
         Room {
             held_bytes: 50,
             reserved_bytes: 0,
+            written_bytes: 0,
             needed_bytes: 0,
             budget_bytes: None,
             free_bytes: 100,
@@ -303,7 +335,7 @@ mod tests {
             list.sort_by_key(|(hours_ago, _, _)| -hours_ago);
             let (_, all) = candidates(&list);
             let held_bytes = list.iter().map(|(_, bytes, _)| bytes).sum();
-            let room = Room { held_bytes, reserved_bytes: 0, needed_bytes, budget_bytes, free_bytes, floor_bytes, slack_bytes };
+            let room = Room { held_bytes, reserved_bytes: 0, written_bytes: 0, needed_bytes, budget_bytes, free_bytes, floor_bytes, slack_bytes };
             let relief = under_pressure(&room, now(), |_| min_age_h * HOUR_MS, &mut all.iter().copied());
             let old = |c: &Candidate| c.age_ms(now()) >= min_age_h * HOUR_MS;
             let chosen: Vec<Candidate> = relief.victims.iter().chain(&relief.forced)

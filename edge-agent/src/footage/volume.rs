@@ -40,6 +40,9 @@ pub struct VolumeConfig {
     /// than a tenth of the budget.
     #[serde(default = "slack_bytes_default")]
     pub slack_bytes: u64,
+    /// Older footage leaves this volume, whatever its camera keeps. Default: no limit of its own.
+    #[serde(default)]
+    pub max_age_days: Option<u32>,
 }
 
 fn floor_bytes_default() -> u64 {
@@ -59,7 +62,17 @@ impl VolumeConfig {
             budget_bytes: None,
             floor_bytes: floor_bytes_default(),
             slack_bytes: slack_bytes_default(),
+            max_age_days: None,
         }
+    }
+
+    /// Room that footage may have, what is held included: what the floor leaves, and no more than the budget.
+    pub fn room_bytes(&self, held_bytes: u64, free_bytes: u64) -> u64 {
+        let by_floor = held_bytes
+            .saturating_add(free_bytes)
+            .saturating_sub(self.floor_bytes);
+        self.budget_bytes
+            .map_or(by_floor, |budget| budget.min(by_floor))
     }
 
     /// How far the low water mark lies below the high one.
@@ -160,6 +173,7 @@ struct Inner {
     uuid: Uuid,
     config: VolumeConfig,
     reserved_bytes: AtomicU64,
+    written_bytes: AtomicU64,
 }
 
 impl Volume {
@@ -170,6 +184,7 @@ impl Volume {
             uuid,
             config,
             reserved_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
         }))
     }
 
@@ -245,22 +260,28 @@ impl Volume {
         self.0.reserved_bytes.load(Ordering::SeqCst)
     }
 
+    /// Of those, bytes that are written already and so no longer free.
+    pub fn written_bytes(&self) -> u64 {
+        self.0.written_bytes.load(Ordering::SeqCst)
+    }
+
     /// Promises room. Whether there is room is for eviction to say (`evict.rs`), which alone should call this.
     pub fn reserve(&self, bytes: u64) -> Reservation {
         self.0.reserved_bytes.fetch_add(bytes, Ordering::SeqCst);
         Reservation {
             volume: self.clone(),
             bytes,
+            written_bytes: 0,
         }
     }
 }
 
-/// Room promised to one download; given back when dropped. While the download writes, its bytes count twice (promised
-/// and no longer free): eviction then works a little ahead, which is the safe side.
+/// Room promised to one download; given back when dropped.
 #[derive(Debug)]
 pub struct Reservation {
     volume: Volume,
     bytes: u64,
+    written_bytes: u64,
 }
 
 impl Reservation {
@@ -268,14 +289,45 @@ impl Reservation {
     pub fn volume(&self) -> &Volume {
         &self.volume
     }
+
+    /// How much was promised.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// So many bytes of the download lie on the disk now: they are not free any more, so they are not promised twice.
+    pub fn note_written(&mut self, bytes: u64) {
+        let written = bytes.min(self.bytes);
+        let counter = &self.volume.0.written_bytes;
+        if written >= self.written_bytes {
+            counter.fetch_add(written - self.written_bytes, Ordering::SeqCst);
+        } else {
+            counter.fetch_sub(self.written_bytes - written, Ordering::SeqCst);
+        }
+        self.written_bytes = written;
+    }
+
+    /// Takes more room for the same download, promised on the same volume.
+    pub fn absorb(&mut self, more: Self) {
+        debug_assert_eq!(self.volume.id(), more.volume.id());
+        // The promise passes over without being given back in between.
+        more.volume
+            .0
+            .reserved_bytes
+            .fetch_add(more.bytes, Ordering::SeqCst);
+        self.bytes += more.bytes;
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.volume
-            .0
+        let counters = &self.volume.0;
+        counters
             .reserved_bytes
             .fetch_sub(self.bytes, Ordering::SeqCst);
+        counters
+            .written_bytes
+            .fetch_sub(self.written_bytes, Ordering::SeqCst);
     }
 }
 
@@ -340,13 +392,19 @@ mod tests {
             Uuid::now_v7(),
             VolumeConfig::new("main", "/nowhere"),
         );
-        let one = volume.reserve(100);
+        let mut one = volume.reserve(100);
         let two = volume.reserve(10);
         assert_eq!(volume.reserved_bytes(), 110);
-        drop(two);
-        assert_eq!(volume.reserved_bytes(), 100);
+        one.note_written(60);
+        one.note_written(40);
+        assert_eq!((volume.reserved_bytes(), volume.written_bytes()), (110, 40));
+        one.absorb(two);
+        assert_eq!(volume.reserved_bytes(), 110);
+        // No more counts as written than was promised.
+        one.note_written(500);
+        assert_eq!(volume.written_bytes(), 110);
         drop(one);
-        assert_eq!(volume.reserved_bytes(), 0);
+        assert_eq!((volume.reserved_bytes(), volume.written_bytes()), (0, 0));
     }
 
     #[test]

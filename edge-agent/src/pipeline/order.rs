@@ -1,7 +1,7 @@
 //! One order from its row to its row: room, download, remux, verify, keep; and what each way to fail means.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wire::ids::{RecorderId, RecordingId};
 
-use super::Pipeline;
+use super::{Pipeline, room};
 use crate::catalog::CatalogError;
 use crate::catalog::recordings::PendingRecording;
 use crate::download::journal::Journal;
@@ -22,16 +22,12 @@ use crate::governor::budget::Class;
 use crate::governor::{Place, Way};
 use crate::media::ahead::Ahead;
 use crate::media::process::MediaError;
+use crate::model::retention::Bytes;
 use crate::model::staged::Parts;
 use crate::plan::{ATTEMPTS_MAX, BACKGROUND, is_urgent, pause_after};
 use crate::recorder::driver::{FailureKind, PartProgress, PartRequest, RecorderError};
 use crate::remux::{ahead, remux};
 use crate::verify::{Claim, Verdict, Verified, verify};
-
-/// Room beyond twice the stated size (the parts and the kept file lie there together).
-const ROOM_BESIDE: u64 = 16 << 20;
-/// Room for a recording whose size was not told.
-const ROOM_UNKNOWN: u64 = 1 << 30;
 
 /// What an order that has ended means for the next ones.
 #[derive(Debug)]
@@ -64,6 +60,8 @@ enum Failure {
     Download(DownloadError),
     Media(MediaError),
     Room(String),
+    /// More came than can be right.
+    Excess(String),
     Volume(VolumeError),
     Catalog(CatalogError),
 }
@@ -106,6 +104,7 @@ pub async fn carry_out(
         whole,
         way,
         gained: Arc::default(),
+        received: AtomicU64::new(0),
         ahead: Mutex::default(),
         stop,
     };
@@ -157,6 +156,8 @@ struct Order {
     way: Way,
     /// Something came that was not there before.
     gained: Arc<AtomicBool>,
+    /// Bytes of it that have come, by the newest news.
+    received: AtomicU64,
     /// Its remux, which runs while it comes.
     ahead: Mutex<Option<(Ahead, OwnedSemaphorePermit)>>,
     stop: CancellationToken,
@@ -166,7 +167,8 @@ impl Order {
     async fn run(&self, received: &mpsc::UnboundedSender<RecordingId>) -> Result<Effect, Failure> {
         let row = &self.row;
         let catalog = self.pipeline.catalog();
-        let (reservation, volume, folder) = self.make_room().await?;
+        let (mut reservation, folder) = self.make_room().await?;
+        let volume = reservation.volume().clone();
         let governor = &self.pipeline.0.parts.governor;
         let class = if row.priority > BACKGROUND {
             Class::Asked
@@ -184,7 +186,10 @@ impl Order {
         };
         let recorder_name = catalog.recorder(row.recorder).await?.name;
         catalog.begin_download(row.id).await?;
-        let parts = match self.download(folder, recorder_name, &place).await {
+        let parts = match self
+            .download_in_room(folder, recorder_name, &place, &mut reservation)
+            .await?
+        {
             Err(DownloadError::Recorder(error)) => {
                 // Whoever comes next goes by what this says of the recorder.
                 place.failed(&error);
@@ -220,29 +225,89 @@ impl Order {
         Ok(effect)
     }
 
-    /// Room on a volume and the staging folder there; what an earlier attempt left is found again.
-    async fn make_room(&self) -> Result<(Reservation, Volume, PathBuf), Failure> {
-        let row = &self.row;
-        let bytes = match row.stated_bytes {
-            0 => ROOM_UNKNOWN,
-            stated => stated.saturating_mul(2).saturating_sub(row.received_bytes) + ROOM_BESIDE,
-        };
-        let room = (self.pipeline.0.parts.room)(bytes).await;
-        let reservation = room.map_err(Failure::Room)?;
-        let (volumes, id) = (self.pipeline.0.parts.volumes.clone(), row.id);
-        let chosen = reservation.volume().clone();
-        let (volume, folder) = tokio::task::spawn_blocking(move || {
-            let begun = volumes
-                .iter()
-                .find(|volume| volume.check().is_ok() && volume.staging(id).is_dir())
-                .cloned();
-            let volume = begun.unwrap_or(chosen);
-            let folder = staging::create(&volume, id)?;
-            Ok::<_, VolumeError>((volume, folder))
+    /// Room on a volume and the staging folder there; what an earlier attempt left is found again, and room is made
+    /// where it lies.
+    async fn make_room(&self) -> Result<(Reservation, PathBuf), Failure> {
+        let (row, parts) = (&self.row, &self.pipeline.0.parts);
+        let (volumes, id) = (parts.volumes.clone(), row.id);
+        let begun = blocking(move || {
+            let begun = |volume: &&Volume| volume.check().is_ok() && volume.staging(id).is_dir();
+            volumes.iter().find(begun).map(Volume::id)
         })
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        Ok((reservation, volume, folder))
+        .await;
+        let bytes = room::wanted(row.stated_bytes, row.received_bytes);
+        let reservation = (parts.room)(bytes, begun).await.map_err(Failure::Room)?;
+        let volume = reservation.volume().clone();
+        let folder = blocking(move || staging::create(&volume, id)).await?;
+        Ok((reservation, folder))
+    }
+
+    /// Downloads as long as there is room for what comes, which may be more than was stated. What still comes then has
+    /// room made for it like everything else; where there is none, the download stops before the floor is crossed.
+    async fn download_in_room(
+        &self,
+        folder: PathBuf,
+        recorder_name: String,
+        place: &Place,
+        reservation: &mut Reservation,
+    ) -> Result<Result<Parts, DownloadError>, Failure> {
+        let stop = self.stop.child_token();
+        let download = self.download(folder, recorder_name, place, &stop);
+        tokio::pin!(download);
+        let ended = tokio::select! {
+            biased;
+            outcome = &mut download => return Ok(outcome),
+            ended = self.watch_room(reservation) => ended,
+        };
+        stop.cancel();
+        // What came lies in its journal; why it stopped is known better here.
+        drop(download.await);
+        Err(ended)
+    }
+
+    /// Follows what comes and asks for more room before it is needed. Returns when there is none.
+    async fn watch_room(&self, reservation: &mut Reservation) -> Failure {
+        let row = &self.row;
+        let room = &self.pipeline.0.parts.room;
+        let most = room::most(row.stated_bytes, row.span.duration_ms());
+        let before = row.received_bytes;
+        let mut received = before;
+        loop {
+            tokio::time::sleep(room::LOOK_PAUSE).await;
+            received = received.max(self.received.load(Ordering::Relaxed));
+            if received > most {
+                return Failure::Excess(format!(
+                    "the recorder states {} for {} and has sent {}: it does not end",
+                    Bytes(row.stated_bytes),
+                    row.source_name,
+                    Bytes(received)
+                ));
+            }
+            reservation.note_written(received - before);
+            let volume = reservation.volume().clone();
+            let missing = room::missing(received, before, reservation.bytes());
+            let floor_bytes = volume.config().floor_bytes;
+            let free = blocking(move || volume.space()).await;
+            let below = free.is_ok_and(|space| space.free_bytes < floor_bytes);
+            if missing == 0 && !below {
+                continue;
+            }
+            match room(missing, Some(reservation.volume().id())).await {
+                Ok(more) if more.volume().id() == reservation.volume().id() => {
+                    reservation.absorb(more);
+                }
+                // Its disk has just gone.
+                Ok(more) => {
+                    let gone = reservation.volume().check().err();
+                    let other = more.volume().name().to_owned();
+                    return match gone {
+                        Some(gone) => Failure::Volume(gone),
+                        None => Failure::Room(format!("there is room on volume {other:?} only")),
+                    };
+                }
+                Err(why) => return Failure::Room(why),
+            }
+        }
     }
 
     async fn download(
@@ -250,6 +315,7 @@ impl Order {
         folder: PathBuf,
         recorder_name: String,
         place: &Place,
+        stop: &CancellationToken,
     ) -> Result<Parts, DownloadError> {
         let (row, parts) = (&self.row, &self.pipeline.0.parts);
         let order = DownloadOrder {
@@ -277,10 +343,11 @@ impl Order {
         let note = |news: News<'_>| match news {
             News::Begins(part) => self.remux_ahead(part, manner.stall),
             News::Received(bytes) => {
+                self.received.store(bytes, Ordering::Relaxed);
                 self.pipeline.progress().insert(row.id, bytes);
             }
         };
-        download(&order, manner, fetch, note, &self.way, &self.stop).await
+        download(&order, manner, fetch, note, &self.way, stop).await
     }
 
     /// A file is about to come that may be the whole recording: its remux need not wait for its end.
@@ -420,8 +487,14 @@ impl Order {
                 catalog.put_back(id, None).await?;
                 Ok(Effect::Trouble(error.to_string()))
             }
-            // The row was not touched yet.
-            Failure::Room(reason) => Ok(Effect::Trouble(reason)),
+            Failure::Room(reason) => {
+                self.put_back_if_begun().await?;
+                Ok(Effect::Trouble(reason))
+            }
+            Failure::Excess(reason) => {
+                self.count_attempt(&reason).await?;
+                Ok(Effect::Nothing)
+            }
             Failure::Volume(error) => {
                 self.put_back_if_begun().await?;
                 Ok(Effect::Trouble(error.to_string()))
@@ -512,4 +585,10 @@ impl Order {
             other => other,
         }
     }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -19,6 +19,8 @@ enum Act {
     Give(usize, usize),
     /// Writes a little and fails.
     Fail(FailureKind),
+    /// Writes more than was promised room for, and waits to be stopped.
+    Flood,
     /// Writes a little and waits to be stopped.
     Hang,
 }
@@ -91,7 +93,7 @@ impl Recorders for Arc<Script> {
         &self,
         _: RecorderId,
         part: PartRequest,
-        _: watch::Sender<PartProgress>,
+        progress: watch::Sender<PartProgress>,
         cancel: CancellationToken,
     ) -> BoxFuture<'_, Result<u64, RecorderError>> {
         let act = self.act();
@@ -111,6 +113,12 @@ impl Recorders for Arc<Script> {
                 Act::Fail(kind) => {
                     std::fs::write(&part.path, little).unwrap();
                     Err(RecorderError::new(kind, format!("scripted {kind:?}")))
+                }
+                Act::Flood => {
+                    std::fs::write(&part.path, [7; 4_000]).unwrap();
+                    progress.send_modify(|progress| progress.received_bytes = 4_000);
+                    cancel.cancelled().await;
+                    Err(RecorderError::new(FailureKind::Cancelled, "stopped"))
                 }
                 Act::Hang => {
                     std::fs::write(&part.path, little).unwrap();
@@ -162,7 +170,7 @@ impl Site {
             catalog: house.catalog.clone(),
             volumes: house.volumes.clone(),
             recorders: Arc::new(script.clone()),
-            room: Arc::new(move |bytes| std::future::ready(Ok(volume.reserve(bytes))).boxed()),
+            room: Arc::new(move |bytes, _| std::future::ready(Ok(volume.reserve(bytes))).boxed()),
             media: MediaConfig::default(),
             discovery: DiscoveryConfig::default(),
             download: DownloadConfig::default(),
@@ -482,7 +490,7 @@ async fn the_background_gives_way_to_a_person_and_goes_on() {
 async fn without_room_nothing_is_begun_and_the_reason_is_told() {
     let full = |parts: &mut Parts| {
         parts.room =
-            Arc::new(|_| std::future::ready(Err("volume main is full".to_owned())).boxed());
+            Arc::new(|_, _| std::future::ready(Err("volume main is full".to_owned())).boxed());
     };
     let site = Site::with(&[Act::Give(0, 5)], &[("one", TEN_SECONDS)], full).await;
     site.eventually(is(RecordingStatus::Pending)).await;
@@ -495,5 +503,46 @@ async fn without_room_nothing_is_begun_and_the_reason_is_told() {
         .clone();
     assert_eq!(told.paused.as_deref(), Some("volume main is full"));
     assert_eq!(site.recording().await.attempts, 0);
+    site.stop().await.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_beyond_its_promise_has_room_made_or_is_stopped() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = asked.clone();
+    let little = |parts: &mut Parts| {
+        let volume = parts.volumes.iter().next().unwrap().clone();
+        parts.room = Arc::new(move |bytes, begun| {
+            let mut asked = noted.lock().unwrap();
+            asked.push((bytes, begun));
+            let answer = match asked.len() {
+                1 => Ok(volume.reserve(1_000)),
+                _ => Err("volume main is full".to_owned()),
+            };
+            std::future::ready(answer).boxed()
+        });
+    };
+    let site = Site::with(&[Act::Flood], &[("one", TEN_SECONDS)], little).await;
+    let mut status = site.pipeline.status();
+    let told = status.wait_for(|status| status.paused.is_some());
+    let told = tokio::time::timeout(Duration::from_secs(20), told)
+        .await
+        .unwrap()
+        .unwrap()
+        .clone();
+    assert_eq!(told.paused.as_deref(), Some("volume main is full"));
+    // Asked for where the download lies, for what came and for the kept file; and it waits as it did before.
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(
+        (asked[0].1, asked[1].1),
+        (None, Some(site.house.volume().id()))
+    );
+    assert!(asked[1].0 > 7_000, "{asked:?}");
+    let waits = site.recording().await;
+    assert_eq!(
+        (waits.status, waits.attempts),
+        (RecordingStatus::Pending, 0)
+    );
+    assert_eq!(site.house.volume().reserved_bytes(), 0);
     site.stop().await.assert_sound();
 }

@@ -1,9 +1,11 @@
-//! Retained state: agent, storage, recorders, cameras. Told when it differs from what was told last, and all of it now
+//! Retained state: agent, storage, retention, recorders, cameras. Told when it differs from what was told last, and all of it now
 //! and then. What is gone is cleared.
 
 use std::collections::HashMap;
 
+use tokio::sync::watch;
 use wire::ids::ApplianceId;
+use wire::retention::Retention;
 use wire::telemetry::{AgentState, State, StateMessage};
 use wire::time::UtcTime;
 use wire::topics::{Leaf, Subject};
@@ -12,12 +14,16 @@ use super::{Told, payload};
 use crate::catalog::{Catalog, CatalogError};
 use crate::footage::volume::Volumes;
 
+/// How long footage stays, and when that was reckoned; none until it was.
+pub type Outlooks = watch::Receiver<Option<(UtcTime, Retention)>>;
+
 /// Gathers the states of an appliance, and remembers what was told.
 #[derive(Debug)]
 pub struct States {
     appliance: ApplianceId,
     catalog: Catalog,
     volumes: Volumes,
+    outlooks: Outlooks,
     started_at: UtcTime,
     told: HashMap<Leaf, State>,
 }
@@ -28,12 +34,14 @@ impl States {
         appliance: ApplianceId,
         catalog: Catalog,
         volumes: Volumes,
+        outlooks: Outlooks,
         started_at: UtcTime,
     ) -> Self {
         Self {
             appliance,
             catalog,
             volumes,
+            outlooks,
             started_at,
             told: HashMap::new(),
         }
@@ -100,6 +108,11 @@ impl States {
             (Leaf::State(Subject::Agent), State::Agent(agent)),
             (Leaf::State(Subject::Storage), State::Storage(storage)),
         ];
+        let retention = self.outlooks.borrow().clone();
+        if let Some((_, retention)) = retention {
+            let leaf = Leaf::State(Subject::Retention);
+            states.push((leaf, State::Retention(bounded(retention))));
+        }
         for recorder in self.catalog.recorders().await? {
             let leaf = Leaf::State(Subject::Recorder(recorder.id));
             states.push((leaf, State::Recorder(recorder)));
@@ -110,6 +123,20 @@ impl States {
         }
         Ok(states)
     }
+}
+
+/// Most cameras of which the retention is told, so that a message stays below its bound; those whose promise breaks
+/// first.
+const CAMERAS_MAX: usize = 128;
+
+fn bounded(mut retention: Retention) -> Retention {
+    if retention.cameras.len() > CAMERAS_MAX {
+        retention
+            .cameras
+            .sort_by_key(|camera| (camera.breaks_on.is_none(), camera.breaks_on));
+        retention.cameras.truncate(CAMERAS_MAX);
+    }
+    retention
 }
 
 #[cfg(test)]
@@ -125,6 +152,7 @@ mod tests {
             me.clone(),
             house.catalog.clone(),
             house.volumes.clone(),
+            watch::channel(None).1,
             house.catalog.now(),
         );
         let first = states.all().await.unwrap();

@@ -27,7 +27,7 @@ use wire::tunnel::{Hello, Lane};
 use crate::catalog::{Catalog, CatalogError};
 use crate::footage::volume::Volumes;
 use crate::report::figures::{Gauges, Viewers};
-use crate::report::state::States;
+use crate::report::state::{Outlooks, States};
 use claim::applicant::Applicant;
 use claim::{BadRelay, RelaySettings, Shown, membership};
 
@@ -96,6 +96,8 @@ pub struct Parts {
     pub volumes: Volumes,
     /// Who watches live.
     pub viewers: Viewers,
+    /// How long footage stays, as eviction reckons it.
+    pub outlooks: Outlooks,
 }
 
 /// The uplink, not running yet.
@@ -464,7 +466,13 @@ impl Uplink {
             appliance: me.clone(),
             boot: self.boot,
             catalog: catalog.clone(),
-            states: States::new(me.clone(), catalog.clone(), volumes, self.started_at),
+            states: States::new(
+                me.clone(),
+                catalog.clone(),
+                volumes,
+                self.parts.outlooks.clone(),
+                self.started_at,
+            ),
             gauges: Gauges::new(me, catalog, self.parts.viewers.clone()),
             reconnect,
             socket_folder: self.parts.state.join("run/mqtt"),

@@ -202,6 +202,7 @@ fn parts(house: &House, state: &std::path::Path, relay: Option<RelaySettings>) -
         catalog: house.catalog.clone(),
         volumes: house.volumes.clone(),
         viewers: Arc::new(Default::default),
+        outlooks: tokio::sync::watch::channel(None).1,
     }
 }
 

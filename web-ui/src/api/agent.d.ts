@@ -27,6 +27,19 @@ export interface components {
             /** @description `lan`, or `relay` for somebody far away. */
             via: string;
         };
+        /** @description Something that people were told of and that is not over. */
+        Alarm: {
+            /** @description What is wrong and what to do. */
+            message: string;
+            /** @description Stable name of the rule, as in the alert (`retention_at_risk`, `storage_full`). */
+            rule: string;
+            /** @description How urgent. */
+            severity: components["schemas"]["Severity"];
+            /** @description Since when. */
+            since: components["schemas"]["UtcTime"];
+            /** @description Name of the camera or volume. */
+            subject: string;
+        };
         /** @description Answer to `GET /health` and `GET /ready`. */
         Alive: {
             /** @description `ok`. */
@@ -41,6 +54,35 @@ export interface components {
          *     and a level of every topic.
          */
         ApplianceId: string;
+        /** @description A moment of a camera that a person marked. It protects the recordings that cover it, also those fetched later. */
+        Bookmark: {
+            /** @description The moment, true time. */
+            at_utc: components["schemas"]["UtcTime"];
+            /** @description Of which camera. */
+            camera_id: components["schemas"]["CameraId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["UtcTime"];
+            /** @description Id. */
+            id: components["schemas"]["BookmarkId"];
+            /** @description Login name of who made it. */
+            made_by: string;
+            /** @description What a person wrote; may be empty. */
+            note: string;
+        };
+        /**
+         * Format: uuid
+         * @description A bookmark.
+         */
+        BookmarkId: string;
+        /** @description Body of `POST /bookmarks`. */
+        BookmarkInput: {
+            /** @description The moment, true time. */
+            at_utc: components["schemas"]["UtcTime"];
+            /** @description Of which camera. */
+            camera_id: components["schemas"]["CameraId"];
+            /** @description At most 500 characters. */
+            note?: string;
+        };
         /** @description What became of one of them. */
         BulkItem: {
             /** @description Which. */
@@ -100,6 +142,82 @@ export interface components {
             /** @description Name; once given, the recorder's name for the channel no longer replaces it. */
             name?: string | null;
         };
+        /** @description A camera's own limits; null takes that of the configuration. */
+        CameraLimits: {
+            /**
+             * Format: int32
+             * @description Promised: younger footage stays, unless the disk itself has no room left.
+             */
+            least_days?: number | null;
+            /**
+             * Format: int64
+             * @description Most bytes of it.
+             */
+            most_bytes?: number | null;
+            /**
+             * Format: int32
+             * @description Older footage leaves.
+             */
+            most_days?: number | null;
+        };
+        /** @description How long the footage of one camera stays. */
+        CameraRetention: {
+            /** @description What the rate rests on. */
+            basis: components["schemas"]["RateBasis"];
+            breaks_on?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int64
+             * @description Bytes of a day's footage; 0 while nothing comes.
+             */
+            bytes_per_day: number;
+            /** @description Which. */
+            camera_id: components["schemas"]["CameraId"];
+            /**
+             * Format: double
+             * @description How many days are kept at this rate once the ring has turned around; null: more than is reckoned, or nothing
+             *     comes.
+             */
+            days?: number | null;
+            /**
+             * Format: double
+             * @description The same if nothing were protected.
+             */
+            days_without_locks?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes held.
+             */
+            held_bytes: number;
+            /**
+             * Format: double
+             * @description How far back unprotected footage reaches now, in days.
+             */
+            held_days: number;
+            /**
+             * Format: double
+             * @description Promised: younger footage stays. 0: nothing is promised.
+             */
+            least_days: number;
+            /**
+             * Format: int64
+             * @description Of that, protected.
+             */
+            locked_bytes: number;
+            /**
+             * Format: int64
+             * @description Most bytes of it; null: no limit.
+             */
+            most_bytes?: number | null;
+            /**
+             * Format: double
+             * @description Older footage leaves; null: no limit.
+             */
+            most_days?: number | null;
+            /** @description Its name. */
+            name: string;
+            /** @description In words. */
+            summary: string;
+        };
         /**
          * @description What a camera does now.
          * @enum {string}
@@ -116,7 +234,7 @@ export interface components {
         Changed: {
             /** @description Which one; null when many changed, or some changes were missed: read all of the kind anew. */
             id?: string | null;
-            /** @description `recorder`, `camera`, `recording` or `job`. */
+            /** @description `recorder`, `camera`, `recording`, `job` or `bookmark`. */
             kind: string;
         };
         /** @description The appliance's claim, as `GET /system` shows it to who may see it. */
@@ -266,7 +384,7 @@ export interface components {
          * @description Stable error codes (spec E). Each belongs to one HTTP status.
          * @enum {string}
          */
-        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "FOOTAGE_GONE" | "REPORTS_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
+        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "BOOKMARK_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "LOCK_LIMIT_REACHED" | "FOOTAGE_GONE" | "REPORTS_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
         /** @description `{"success": false, "error": {…}}`. */
         ErrorResponse: {
             /** @description What happened. */
@@ -396,6 +514,29 @@ export interface components {
             /** @description True protects from eviction, false no longer. */
             locked?: boolean;
         };
+        /** @description What is protected from eviction, and how much of it may be. */
+        Locks: {
+            /**
+             * Format: int64
+             * @description Bookmarks, whether or not footage of their moment is held.
+             */
+            bookmarks: number;
+            /**
+             * Format: int64
+             * @description Their bytes: room that the ring no longer has.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Most bytes that may be protected; a lock or bookmark beyond that is refused.
+             */
+            max_bytes: number;
+            /**
+             * Format: int64
+             * @description Held recordings that a lock or a bookmark protects.
+             */
+            recordings: number;
+        };
         /**
          * Format: uuid
          * @description The identity of one outbox database: new after a claim, a reset or a restore.
@@ -484,6 +625,26 @@ export interface components {
                 username: string;
                 /** @description `lan`, or `relay` for somebody far away. */
                 via: string;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Bookmark: {
+            /** @description The items of this page. */
+            items: {
+                /** @description The moment, true time. */
+                at_utc: components["schemas"]["UtcTime"];
+                /** @description Of which camera. */
+                camera_id: components["schemas"]["CameraId"];
+                /** @description When it was made. */
+                created_at: components["schemas"]["UtcTime"];
+                /** @description Id. */
+                id: components["schemas"]["BookmarkId"];
+                /** @description Login name of who made it. */
+                made_by: string;
+                /** @description What a person wrote; may be empty. */
+                note: string;
             }[];
             /** @description Pass as `cursor` for the next page; null at the end. */
             next_cursor?: string | null;
@@ -657,6 +818,8 @@ export interface components {
                 attempts: number;
                 /** @description `aac`, or null without sound. */
                 audio_codec?: string | null;
+                /** @description A bookmark lies within it, which protects it too. */
+                bookmarked: boolean;
                 /** @description Its camera. */
                 camera_id: components["schemas"]["CameraId"];
                 /**
@@ -690,7 +853,7 @@ export interface components {
                  * @description Size of the kept file, once completed.
                  */
                 kept_bytes?: number | null;
-                /** @description Protected from eviction. */
+                /** @description Protected from eviction by a person. */
                 locked: boolean;
                 next_attempt_at?: components["schemas"]["UtcTime"] | null;
                 /**
@@ -779,6 +942,11 @@ export interface components {
             /** @description The one to set: at least 10 characters. */
             new: string;
         };
+        /**
+         * @description What a camera's rate rests on.
+         * @enum {string}
+         */
+        RateBasis: "measured" | "new" | "stopped" | "off" | "unknown";
         /** @description A recorder as the API shows it. Credentials never appear; the user name does. */
         Recorder: {
             /** @description Host name or IP address. */
@@ -943,6 +1111,8 @@ export interface components {
             attempts: number;
             /** @description `aac`, or null without sound. */
             audio_codec?: string | null;
+            /** @description A bookmark lies within it, which protects it too. */
+            bookmarked: boolean;
             /** @description Its camera. */
             camera_id: components["schemas"]["CameraId"];
             /**
@@ -976,7 +1146,7 @@ export interface components {
              * @description Size of the kept file, once completed.
              */
             kept_bytes?: number | null;
-            /** @description Protected from eviction. */
+            /** @description Protected from eviction by a person. */
             locked: boolean;
             next_attempt_at?: components["schemas"]["UtcTime"] | null;
             /**
@@ -1059,6 +1229,39 @@ export interface components {
             /** @description The log that it knows. */
             log: components["schemas"]["LogId"];
         };
+        /** @description The ring buffer, simulated forward at the rate of the last days. */
+        Retention: {
+            /**
+             * Format: int64
+             * @description Bytes of a day's footage of all cameras.
+             */
+            bytes_per_day: number;
+            /** @description Camera by camera. */
+            cameras: components["schemas"]["CameraRetention"][];
+            /**
+             * Format: double
+             * @description Days kept of the camera that is kept shortest by room (not by a limit of its own); null: more than is reckoned.
+             */
+            days?: number | null;
+            /**
+             * Format: double
+             * @description The same if nothing were protected.
+             */
+            days_without_locks?: number | null;
+            full_on?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int32
+             * @description How many days forward was reckoned.
+             */
+            horizon_days: number;
+            /**
+             * Format: int64
+             * @description Room for footage on the volumes that are there, protected footage included.
+             */
+            room_bytes: number;
+            /** @description In words. */
+            summary: string;
+        };
         /**
          * @description Roles of people at the relay (Q3). The agent's LAN page knows `org_admin` only.
          * @enum {string}
@@ -1083,10 +1286,24 @@ export interface components {
             /** @description Password of `admin`: at least 10 characters. */
             password: string;
         };
+        /**
+         * @description How urgent an alert is.
+         * @enum {string}
+         */
+        Severity: "info" | "warning" | "critical";
         /** @description The storage of an appliance. */
         Storage: {
+            /** @description What is protected from eviction. */
+            locks?: components["schemas"]["Locks"];
             /** @description Its volumes. */
             volumes: components["schemas"]["Volume"][];
+        };
+        /** @description Answer to `GET /storage`. */
+        StorageView: components["schemas"]["Storage"] & {
+            /** @description What people were told of and is not over. */
+            alarms: components["schemas"]["Alarm"][];
+            /** @description How long footage stays, at the rate of the last days. */
+            retention: components["schemas"]["Retention"];
         };
         /** @description Where a live stream plays. */
         StreamLink: {
@@ -1256,10 +1473,30 @@ export interface components {
              * @description Bytes of completed footage on it.
              */
             held_bytes: number;
+            /**
+             * Format: int64
+             * @description Their bytes: room that the ring no longer has.
+             */
+            locked_bytes?: number;
+            /**
+             * Format: int64
+             * @description Recordings on it that a lock or a bookmark protects.
+             */
+            locked_recordings?: number;
+            /**
+             * Format: int32
+             * @description Older footage leaves it; null: no limit of its own.
+             */
+            max_age_days?: number | null;
             /** @description Name from the configuration. */
             name: string;
             /** @description Folder. */
             path: string;
+            /**
+             * Format: int64
+             * @description Room that footage may have, what is held included: by budget or floor, whichever leaves less.
+             */
+            room_bytes?: number;
             /**
              * Format: int64
              * @description Size of its file system.

@@ -19,6 +19,7 @@ const TOUCHED = new Map<string, readonly string[]>([
   ["recording", ["recording", "camera", "storage", "site"]],
   ["camera", ["camera"]],
   ["recorder", ["recorder", "camera"]],
+  ["bookmark", ["bookmark", "recording"]],
   ["job", ["job"]],
   ["site", ["site", "camera"]],
   ["storage", ["storage"]],

@@ -7,6 +7,8 @@ import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/
 import { apiUrl, ask, demand } from "./client";
 import { ApiProblem, isLoggedOut } from "./problem";
 import type {
+  Bookmark,
+  CameraLimits,
   Custody,
   DownloadSettings,
   ListedCamera,
@@ -91,6 +93,32 @@ export const custodyQuery = queryOptions({
   queryFn: () => demand<Custody>("GET", apiUrl("/system/custody")),
   refetchInterval: 60_000,
 });
+
+/** A camera's own limits, to be changed. */
+export function limitsQuery(camera: string) {
+  return queryOptions({
+    queryKey: ["limits", camera],
+    queryFn: () => demand<CameraLimits>("GET", apiUrl(`/cameras/${camera}/retention`)),
+    staleTime: 0,
+  });
+}
+
+/** Where the bookmarks of a site are asked for: the relay passes it on. */
+export function bookmarksPath(site?: string): string {
+  return site === undefined ? "/bookmarks" : `/sites/${site}/bookmarks`;
+}
+
+/** The bookmarks within a recording. */
+export function bookmarksQuery(recording: ListedRecording) {
+  const { camera_id: camera, start_utc: from, end_utc: to } = recording;
+  return queryOptions({
+    queryKey: ["bookmark", recording.id],
+    queryFn: async () => {
+      const page = await demand<Page<Bookmark>>("GET", apiUrl(bookmarksPath(recording.site_id), { camera, from, to }));
+      return page.items;
+    },
+  });
+}
 
 export const recordersQuery = queryOptions({
   queryKey: ["recorder"],

@@ -189,7 +189,7 @@ export interface components {
          * @description Stable error codes (spec E). Each belongs to one HTTP status.
          * @enum {string}
          */
-        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "FOOTAGE_GONE" | "REPORTS_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
+        ErrorCode: "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_MISSING" | "AUTH_CREDENTIALS_INVALID" | "AUTH_INSUFFICIENT_PERMISSIONS" | "AUTH_PASSWORD_CHANGE_REQUIRED" | "VALIDATION_FAILED" | "CAMERA_NOT_FOUND" | "RECORDER_NOT_FOUND" | "RECORDING_NOT_FOUND" | "SITE_NOT_FOUND" | "BOOKMARK_NOT_FOUND" | "NOT_FOUND" | "METHOD_NOT_ALLOWED" | "CONFLICT" | "LOCK_LIMIT_REACHED" | "FOOTAGE_GONE" | "REPORTS_GONE" | "PRECONDITION_FAILED" | "BODY_TOO_LARGE" | "RANGE_NOT_SATISFIABLE" | "RATE_LIMIT_EXCEEDED" | "CONCURRENT_LIMIT_EXCEEDED" | "RECORDER_FAILED" | "STREAM_NODE_UNAVAILABLE" | "SITE_OFFLINE" | "RECORDING_FAILED" | "STORAGE_FULL" | "UNAVAILABLE" | "INTERNAL";
         /** @description `{"success": false, "error": {…}}`. */
         ErrorResponse: {
             /** @description What happened. */
@@ -444,6 +444,8 @@ export interface components {
             attempts: number;
             /** @description `aac`, or null without sound. */
             audio_codec?: string | null;
+            /** @description A bookmark lies within it, which protects it too. */
+            bookmarked: boolean;
             /** @description Its camera. */
             camera_id: components["schemas"]["CameraId"];
             /**
@@ -477,7 +479,7 @@ export interface components {
              * @description Size of the kept file, once completed.
              */
             kept_bytes?: number | null;
-            /** @description Protected from eviction. */
+            /** @description Protected from eviction by a person. */
             locked: boolean;
             next_attempt_at?: components["schemas"]["UtcTime"] | null;
             /**

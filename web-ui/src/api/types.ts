@@ -177,6 +177,8 @@ export interface Recording {
   height: number | null;
   defects: Defect[];
   locked: boolean;
+  /** A bookmark lies within it, which protects it too. */
+  bookmarked: boolean;
   attempts: number;
   failure: string | null;
   next_attempt_at: UtcTime | null;
@@ -198,10 +200,97 @@ export interface Volume {
   free_bytes: number;
   total_bytes: number;
   floor_bytes: number;
+  /** Room that footage may have, what is held included. */
+  room_bytes: number;
+  locked_recordings: number;
+  locked_bytes: number;
+  /** Older footage leaves it; null: no limit of its own. */
+  max_age_days: number | null;
 }
 
+/** What locks and bookmarks protect from eviction, and how much they may. */
+export interface Locks {
+  recordings: number;
+  bytes: number;
+  max_bytes: number;
+  bookmarks: number;
+}
+
+/** What a camera's rate rests on. */
+export type RateBasis = "measured" | "new" | "stopped" | "off" | "unknown";
+
+/** How long the footage of one camera stays. */
+export interface CameraRetention {
+  camera_id: string;
+  name: string;
+  basis: RateBasis;
+  bytes_per_day: number;
+  held_bytes: number;
+  locked_bytes: number;
+  held_days: number;
+  /** Null: more than is reckoned, or nothing comes. */
+  days: number | null;
+  days_without_locks: number | null;
+  /** Promised; 0: nothing is. */
+  least_days: number;
+  most_days: number | null;
+  most_bytes: number | null;
+  breaks_on: UtcTime | null;
+  /** In words. */
+  summary: string;
+}
+
+/** The ring buffer, reckoned forward at the rate of the last days. */
+export interface Retention {
+  room_bytes: number;
+  bytes_per_day: number;
+  days: number | null;
+  days_without_locks: number | null;
+  full_on: UtcTime | null;
+  horizon_days: number;
+  summary: string;
+  cameras: CameraRetention[];
+}
+
+/** What people were told of and is not over. */
+export interface Alarm {
+  rule: string;
+  subject: string;
+  severity: "info" | "warning" | "critical";
+  message: string;
+  since: UtcTime;
+}
+
+/** Answer to `GET /storage`. */
 export interface Storage {
   volumes: Volume[];
+  locks: Locks;
+  retention: Retention;
+  alarms: Alarm[];
+}
+
+/** Body of `PUT /cameras/{id}/retention` and answer to `GET`; null takes what the configuration says. */
+export interface CameraLimits {
+  least_days: number | null;
+  most_days: number | null;
+  most_bytes: number | null;
+}
+
+/** A moment that a person marked; it protects the recordings that cover it. */
+export interface Bookmark {
+  id: string;
+  camera_id: string;
+  at_utc: UtcTime;
+  note: string;
+  made_by: string;
+  created_at: UtcTime;
+}
+
+/** Body of `POST /bookmarks`. */
+export interface BookmarkInput {
+  camera_id: string;
+  at_utc: UtcTime;
+  note: string;
 }
 
 /** By which key the custody logs are signed, and where they end. */

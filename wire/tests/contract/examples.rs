@@ -10,6 +10,7 @@ use wire::resource::{
     Camera, CameraState, Defect, DefectKind, DriverKind, EvictionCause, Recorder, RecorderState,
     Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Volume,
 };
+use wire::retention::{CameraRetention, Locks, RateBasis, Retention};
 use wire::telemetry::{
     AgentState, Alert, CameraFigures, DownloadProgress, Event, Figures, FootageAccess, HostFigures,
     NetworkFigures, Online, Recordings, Report, Severity, State, StateMessage, TelemetryMessage,
@@ -67,6 +68,7 @@ fn recording() -> Recording {
         height: Some(1080),
         defects: Vec::new(),
         locked: false,
+        bookmarked: false,
         attempts: 1,
         failure: None,
         next_attempt_at: None,
@@ -233,7 +235,17 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             free_bytes: 700_000_000_000,
             total_bytes: 2_000_000_000_000,
             floor_bytes: 20_000_000_000,
+            room_bytes: 1_880_000_000_000,
+            locked_recordings: 12,
+            locked_bytes: 9_000_000_000,
+            max_age_days: None,
         }],
+        locks: Locks {
+            recordings: 12,
+            bytes: 9_000_000_000,
+            max_bytes: 940_000_000_000,
+            bookmarks: 3,
+        },
     };
     let recorder = Recorder {
         id: RecorderId(id(9)),
@@ -277,6 +289,11 @@ fn states() -> Vec<(&'static str, Subject, State)> {
         ("state.agent", Subject::Agent, State::Agent(agent)),
         ("state.storage", Subject::Storage, State::Storage(storage)),
         (
+            "state.retention",
+            Subject::Retention,
+            State::Retention(retention()),
+        ),
+        (
             "state.recorder",
             Subject::Recorder(RecorderId(id(9))),
             State::Recorder(recorder),
@@ -287,6 +304,39 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             State::Camera(camera),
         ),
     ]
+}
+
+fn retention() -> Retention {
+    let camera = CameraRetention {
+        camera_id: CameraId(id(2)),
+        name: "Gate 1".into(),
+        basis: RateBasis::Measured,
+        bytes_per_day: 42_000_000_000,
+        held_bytes: 970_000_000_000,
+        locked_bytes: 9_000_000_000,
+        held_days: 23.0,
+        days: Some(23.4),
+        days_without_locks: Some(23.6),
+        least_days: 30.0,
+        most_days: None,
+        most_bytes: None,
+        breaks_on: Some(at("2026-11-06T00:00:00Z")),
+        summary:
+            "At today's rate 23 days are kept. Its promise of 30 days breaks on Friday 6 November."
+                .into(),
+    };
+    Retention {
+        room_bytes: 1_880_000_000_000,
+        bytes_per_day: 80_000_000_000,
+        days: Some(23.4),
+        days_without_locks: Some(23.6),
+        full_on: None,
+        horizon_days: 400,
+        summary: "At today's rate footage is kept for 23 days; camera \"Gate 1\" will break its promise of 30 days on \
+                  Friday 6 November."
+            .into(),
+        cameras: vec![camera],
+    }
 }
 
 fn figures() -> Vec<(&'static str, Group, Figures)> {

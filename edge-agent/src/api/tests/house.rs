@@ -115,7 +115,7 @@ impl House {
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
             recorders: Arc::new(sessions.clone()),
-            room: crate::agent::room_of(evictor),
+            room: crate::agent::room_of(evictor.clone()),
             media: Default::default(),
             discovery: Default::default(),
             download: config,
@@ -135,6 +135,7 @@ impl House {
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
             viewers: Arc::new(Default::default),
+            outlooks: evictor.outlooks(),
         })
         .unwrap();
         let app = App::new(Parts {
@@ -148,6 +149,7 @@ impl House {
             })),
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
+            evictor,
             secrets,
             sessions,
             pipeline,

@@ -186,6 +186,68 @@ fn totals(c: &Connection, report: &mut Report) -> Result<(), CatalogError> {
     for message in wrong {
         report.add(0, message);
     }
+    days(c, report)?;
+    protection(c, report)
+}
+
+/// The totals by day, like those above: what forecasts and calendars are reckoned from.
+fn days(c: &Connection, report: &mut Report) -> Result<(), CatalogError> {
+    let wrong: Vec<String> = c
+        .prepare(
+            "select 'camera ' || coalesce(r.camera_id, d.camera_id) || ', day ' || coalesce(r.day, d.day) || ', volume '
+                    || coalesce(r.volume_id, d.volume_id) || ' counts ' || coalesce(d.recordings, 0) || ' recordings and '
+                    || coalesce(d.bytes, 0) || ' bytes, ' || coalesce(d.locked_bytes, 0) || ' of them protected; its rows '
+                    || coalesce(r.n, 0) || ', ' || coalesce(r.total, 0) || ' and ' || coalesce(r.locked_total, 0)
+             from (select camera_id, start_utc / 86400000000 as day, volume_id, count(*) as n, sum(kept_bytes) as total,
+                    sum(protected) as locked_n, sum(protected * kept_bytes) as locked_total
+                from recording where status = 'completed' group by 1, 2, 3) r
+             full join held_day d on d.camera_id = r.camera_id and d.day = r.day and d.volume_id = r.volume_id
+             where d.recordings is not r.n or d.bytes is not r.total or d.locked_recordings is not r.locked_n
+                or d.locked_bytes is not r.locked_total
+             union all
+             select 'camera ' || coalesce(r.camera_id, d.camera_id) || ', day ' || coalesce(r.day, d.day) || ' lists '
+                    || coalesce(d.recordings, 0) || ' recordings and ' || coalesce(d.bytes, 0) || ' bytes, its rows '
+                    || coalesce(r.n, 0) || ' and ' || coalesce(r.total, 0)
+             from (select camera_id, start_utc / 86400000000 as day, count(*) as n,
+                    sum(coalesce(kept_bytes, stated_bytes)) as total, sum(end_utc - start_utc) as span
+                from recording where source_gone = 0 or kept_bytes is not null group by 1, 2) r
+             full join listed_day d on d.camera_id = r.camera_id and d.day = r.day
+             where d.recordings is not r.n or d.bytes is not r.total or d.span_us is not r.span
+             union all
+             select 'camera ' || h.camera_id || ' counts ' || h.locked_bytes || ' protected bytes, its days '
+                    || coalesce(sum(d.locked_bytes), 0)
+             from holding h left join held_day d on d.camera_id = h.camera_id group by h.camera_id
+             having h.locked_bytes <> coalesce(sum(d.locked_bytes), 0)
+                or h.locked_recordings <> coalesce(sum(d.locked_recordings), 0)
+             union all
+             select 'volume ' || v.name || ' counts ' || v.locked_bytes || ' protected bytes, its days '
+                    || coalesce(sum(d.locked_bytes), 0)
+             from volume v left join held_day d on d.volume_id = v.id group by v.id
+             having v.locked_bytes <> coalesce(sum(d.locked_bytes), 0)
+                or v.locked_recordings <> coalesce(sum(d.locked_recordings), 0)",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for message in wrong {
+        report.add(0, message);
+    }
+    Ok(())
+}
+
+/// Invariant 4, as far as rows can tell: what a bookmark lies within says so, and so is not chosen to leave.
+fn protection(c: &Connection, report: &mut Report) -> Result<(), CatalogError> {
+    let wrong: Vec<String> = c
+        .prepare(
+            "select 'recording ' || id || iif(marked, ' counts as bookmarked and is not',
+                    ' is bookmarked and does not say so: it could be evicted')
+             from recording where status = 'completed' and marked <> exists (select 1 from bookmark
+                where bookmark.camera_id = recording.camera_id and at_utc >= start_utc and at_utc < end_utc)",
+        )?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for message in wrong {
+        report.add(4, message);
+    }
     Ok(())
 }
 

@@ -9,14 +9,14 @@ use crate::footage::volume::VolumeId;
 use crate::model::retention::{CameraHolding, Candidate};
 use crate::model::time::UtcRange;
 
-// Locked footage is not even looked at: the index puts it elsewhere.
+// Protected footage is not even looked at: the index puts it elsewhere.
 pub(in super::super) const OF_VOLUME: &str = "
-    select id, camera_id, start_utc, end_utc, kept_bytes, locked from recording indexed by recording_to_evict
-    where volume_id = ?1 and locked = 0 and status = 'completed' order by start_utc, id";
+    select id, camera_id, start_utc, end_utc, kept_bytes, protected from recording indexed by recording_to_evict
+    where volume_id = ?1 and protected = 0 and status = 'completed' order by start_utc, id";
 
 pub(in super::super) const OF_CAMERA: &str = "
-    select id, camera_id, start_utc, end_utc, kept_bytes, locked from recording indexed by recording_to_age
-    where camera_id = ?1 and locked = 0 and status = 'completed' order by start_utc, id";
+    select id, camera_id, start_utc, end_utc, kept_bytes, protected from recording indexed by recording_to_age
+    where camera_id = ?1 and protected = 0 and status = 'completed' order by start_utc, id";
 
 fn candidate_of(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     Ok(Candidate {
@@ -27,7 +27,7 @@ fn candidate_of(row: &Row<'_>) -> rusqlite::Result<Candidate> {
             to: time(row, "end_utc")?,
         },
         kept_bytes: size(row, "kept_bytes")?,
-        locked: row.get("locked")?,
+        locked: row.get("protected")?,
     })
 }
 

@@ -1,5 +1,5 @@
 //! How footage leaves: the row first becomes a tombstone and its files garbage, in one transaction; then the files go;
-//! then the garbage row (invariant 3). Locks, and what a person deletes.
+//! then the garbage row (invariant 3). And what a person deletes.
 
 use rusqlite::params;
 use wire::ids::RecordingId;
@@ -8,7 +8,6 @@ use wire::telemetry::Event;
 
 use super::super::text::{Word, parsed};
 use super::super::{Catalog, CatalogError, Work};
-use super::fetch::require;
 use crate::footage::keep;
 use crate::footage::path::Stem;
 use crate::footage::volume::{Volume, VolumeId, Volumes};
@@ -26,36 +25,16 @@ pub struct Emptied {
 }
 
 impl Catalog {
-    /// Protects a recording from eviction, or no longer. What has left cannot be locked.
-    pub async fn set_locked(
-        &self,
-        id: RecordingId,
-        locked: bool,
-    ) -> Result<Recording, CatalogError> {
-        self.write(move |w| {
-            require(w, id, "locked", |s| {
-                !locked || s != RecordingStatus::Evicted
-            })?;
-            let changed = w.tx.execute(
-                "update recording set locked = ?2, updated_utc = max(?3, updated_utc + 1)
-                 where id = ?1 and locked <> ?2",
-                params![id.to_string(), locked, w.now.micros()],
-            )?;
-            if changed == 1 {
-                w.recordings_changed(Event::RecordingChanged, &[id])?;
-            }
-            super::get(w.tx, id)
-        })
-        .await
-    }
-
     /// A person deletes a recording: it leaves, and is not fetched again. Its files go shortly after. Fine when it
-    /// has left already; refused while it is locked.
+    /// has left already; refused while a lock or a bookmark protects it.
     pub async fn delete(&self, id: RecordingId) -> Result<Recording, CatalogError> {
         self.write(move |w| {
             let recording = super::get(w.tx, id)?;
             if recording.locked {
                 return Err(CatalogError::Locked(id));
+            }
+            if recording.bookmarked {
+                return Err(CatalogError::Bookmarked(id));
             }
             if recording.status != RecordingStatus::Evicted {
                 evict(w, id, EvictionCause::Deleted)?;
@@ -66,7 +45,7 @@ impl Catalog {
         .await
     }
 
-    /// Footage leaves. What is locked, or no longer held, is left out: the choice may be a moment old. Returns those
+    /// Footage leaves. What is protected, or no longer held, is left out: the choice may be a moment old. Returns those
     /// that left; their files go with [`Catalog::empty_garbage`].
     pub async fn evict(
         &self,
@@ -77,7 +56,8 @@ impl Catalog {
             let mut left = Vec::new();
             for id in ids {
                 let recording = super::get(w.tx, id)?;
-                if recording.status == RecordingStatus::Completed && !recording.locked {
+                let protected = recording.locked || recording.bookmarked;
+                if recording.status == RecordingStatus::Completed && !protected {
                     evict(w, id, cause)?;
                     left.push(id);
                 }

@@ -36,7 +36,7 @@ pub struct Span {
     pub span: UtcRange,
     /// State.
     pub status: RecordingStatus,
-    /// Protected from eviction.
+    /// Protected from eviction, by a lock or a bookmark.
     pub locked: bool,
     /// Why it left.
     pub eviction_cause: Option<EvictionCause>,
@@ -87,7 +87,7 @@ fn span_of(row: &Row<'_>) -> rusqlite::Result<Span> {
             to: time(row, "end_utc")?,
         },
         status: word(row, "status")?,
-        locked: row.get("locked")?,
+        locked: row.get("protected")?,
         eviction_cause: word_opt(row, "eviction_cause")?,
         source_gone: row.get("source_gone")?,
         failure: row.get("failure")?,
@@ -106,7 +106,7 @@ pub(in super::super) fn held_sql() -> String {
 
 pub(in super::super) fn spans_sql(filter: SpanFilter) -> String {
     const SPAN: &str =
-        "id, start_utc, end_utc, status, locked, eviction_cause, source_gone, failure";
+        "id, start_utc, end_utc, status, protected, eviction_cause, source_gone, failure";
     match filter {
         SpanFilter::Held => format!(
             "select {SPAN} from recording indexed by recording_by_camera_status where {WHERE_HELD}"

@@ -315,7 +315,9 @@ pub(in super::super) fn complete(
             kept_bytes = ?6, digest = ?7, source_bytes = ?8, source_digest = ?9, received_bytes = ?8,
             video_codec = ?10, audio_codec = ?11, width = ?12, height = ?13, duration_ms = ?14, fragments = ?15,
             defects = ?16, completed_utc = ?17, failure = null, next_attempt_utc = null, priority = 0,
-            rejected_digest = null, source_gone = 0, fetched_bytes = ?18, updated_utc = max(?17, updated_utc + 1)
+            rejected_digest = null, source_gone = 0, fetched_bytes = ?18,
+            marked = exists (select 1 from bookmark
+                where bookmark.camera_id = recording.camera_id and at_utc >= ?2 and at_utc < ?3), updated_utc = max(?17, updated_utc + 1)
          where id = ?1",
     )?
     .execute(params![

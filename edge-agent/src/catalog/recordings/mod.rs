@@ -5,6 +5,7 @@ mod fetch;
 mod garbage;
 mod held;
 mod kept;
+mod locks;
 
 use data_encoding::BASE64URL_NOPAD;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
@@ -24,6 +25,7 @@ pub use self::{
 pub(super) use fetch::{give_up, source_time, take_up};
 pub(super) use garbage::throw_away;
 pub(super) use kept::complete;
+pub(super) use locks::within_lock_max;
 
 /// Items of a page unless asked otherwise.
 pub const LIMIT_DEFAULT: u32 = 100;
@@ -65,7 +67,7 @@ pub(super) const COLUMNS: &str = "recording.id, recording.camera_id, recording.s
     recording.end_utc, recording.source_start, recording.clock_offset_ms, recording.source_name, \
     recording.stated_bytes, recording.received_bytes, recording.kept_bytes, recording.digest, \
     recording.source_digest, recording.fetched_bytes, recording.video_codec, recording.audio_codec, recording.width, recording.height, \
-    recording.defects, recording.locked, recording.attempts, recording.failure, recording.next_attempt_utc, \
+    recording.defects, recording.locked, recording.marked, recording.attempts, recording.failure, recording.next_attempt_utc, \
     recording.eviction_cause, recording.updated_utc";
 
 pub(super) fn recording_of(row: &Row<'_>) -> rusqlite::Result<Recording> {
@@ -93,6 +95,7 @@ pub(super) fn recording_of(row: &Row<'_>) -> rusqlite::Result<Recording> {
         height: row.get("height")?,
         defects: defects_of(row)?,
         locked: row.get("locked")?,
+        bookmarked: row.get("marked")?,
         attempts: row.get("attempts")?,
         failure: row.get("failure")?,
         next_attempt_at: time_opt(row, "next_attempt_utc")?,
@@ -258,6 +261,7 @@ pub(super) fn queries() -> Vec<(String, String)> {
         ("of volume".to_owned(), candidates::OF_VOLUME.to_owned()),
         ("of camera".to_owned(), candidates::OF_CAMERA.to_owned()),
         ("cameras".to_owned(), cameras::SELECT.to_owned()),
+        ("listed days".to_owned(), super::days::LISTED.to_owned()),
     ];
     for bits in 0..32_u32 {
         let asked = |bit: u32| bits & (1 << bit) != 0;

@@ -29,6 +29,7 @@ async fn cameras_follow_the_channels_but_a_persons_name_stays() {
     let change = CameraChange {
         name: Some("Back yard".to_owned()),
         enabled: Some(false),
+        ..CameraChange::default()
     };
     house.catalog.change_camera(two, change).await.unwrap();
     let mut told = crate::catalog::testing::identity("SN1", 3);

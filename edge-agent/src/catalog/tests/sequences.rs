@@ -4,10 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use wire::ids::{RecorderId, RecordingId};
+use wire::ids::{BookmarkId, CameraId, RecorderId, RecordingId};
 use wire::resource::{EvictionCause, Recording, RecordingStatus};
 
 use super::reports::Relay;
+use crate::catalog::bookmarks::NewBookmark;
 use crate::catalog::recordings::RecordingFilter;
 use crate::catalog::testing::{House, at, found};
 use crate::evict::{Evictor, RetentionConfig};
@@ -24,6 +25,8 @@ enum Op {
     Keep(u8),
     KeepCut(u8, u8),
     Lock(u8, bool),
+    Bookmark(u8),
+    RemoveBookmark(u8),
     Delete(u8),
     Need(u16),
     EmptyGarbage,
@@ -45,6 +48,8 @@ fn op() -> impl Strategy<Value = Op> {
         5 => n.clone().prop_map(Op::Keep),
         3 => (n.clone(), 0_u8..4).prop_map(|(n, step)| Op::KeepCut(n, step)),
         2 => (n.clone(), any::<bool>()).prop_map(|(n, locked)| Op::Lock(n, locked)),
+        2 => n.clone().prop_map(Op::Bookmark),
+        1 => n.clone().prop_map(Op::RemoveBookmark),
         2 => n.prop_map(Op::Delete),
         2 => (0_u16..3_000).prop_map(Op::Need),
         1 => Just(Op::EmptyGarbage),
@@ -59,6 +64,8 @@ fn op() -> impl Strategy<Value = Op> {
 struct World {
     house: House,
     recorder: Option<RecorderId>,
+    camera: CameraId,
+    bookmarks: Vec<BookmarkId>,
     ids: Vec<RecordingId>,
     relay: Relay,
     /// Held at some time, and not seen to leave.
@@ -71,6 +78,8 @@ impl World {
         let recorder = house.recorder("SN1", 1).await.id;
         house.catalog.start_log().await.unwrap();
         let mut world = Self {
+            camera: house.camera(recorder, 1).await,
+            bookmarks: Vec::new(),
             house,
             recorder: Some(recorder),
             ids: Vec::new(),
@@ -153,6 +162,22 @@ impl World {
                     drop(catalog.set_locked(id, locked).await);
                 }
             }
+            Op::Bookmark(n) => {
+                let new = NewBookmark {
+                    camera: self.camera,
+                    at: at("2026-11-03T00:00:00Z").plus_s(i64::from(n) * 300),
+                    note: String::new(),
+                    made_by: "ann".to_owned(),
+                    via_relay: false,
+                };
+                self.bookmarks
+                    .push(catalog.add_bookmark(new).await.unwrap().id);
+            }
+            Op::RemoveBookmark(n) => {
+                if let Some(id) = self.bookmarks.pop_if(|_| n % 2 == 0) {
+                    catalog.remove_bookmark(id).await.unwrap();
+                }
+            }
             Op::Delete(n) => {
                 if let Some(id) = self.id(n)
                     && catalog.delete(id).await.is_ok()
@@ -166,7 +191,7 @@ impl World {
                     self.house.volumes.clone(),
                     RetentionConfig::default(),
                 );
-                drop(evictor.need(u64::from(bytes)).await);
+                drop(evictor.need(u64::from(bytes), None).await);
             }
             Op::EmptyGarbage => drop(catalog.empty_garbage(&self.house.volumes).await.unwrap()),
             Op::Restart => {
@@ -217,7 +242,7 @@ impl World {
             }
             // What leaves for room leaves as `pressure`, and never while it is locked.
             if recording.eviction_cause == Some(EvictionCause::Pressure) {
-                assert!(!recording.locked);
+                assert!(!recording.locked && !recording.bookmarked);
                 self.held.remove(id);
             }
         }

@@ -87,8 +87,28 @@ fn the_first_version_becomes_what_a_new_catalog_is() {
         )
         .unwrap();
     assert_eq!(row, (1, "stem".to_owned(), 1));
+    // So are those by day, and what is protected: there from the rows that were, kept further.
+    let days = |c: &Connection| -> Vec<(i64, i64, i64, i64)> {
+        let sql = "select day, recordings, bytes, locked_bytes from held_day
+                   union all select -1, locked_recordings, locked_bytes, 0 from volume
+                   union all select -2, locked_recordings, locked_bytes, 0 from holding
+                   union all select 100 + day, recordings, bytes, span_us from listed_day order by 1";
+        let mut statement = c.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    assert_eq!(
+        days(&upgraded),
+        [(-2, 1, 6, 0), (-1, 1, 6, 0), (0, 1, 6, 6), (100, 1, 6, 4)]
+    );
     upgraded
         .execute_batch("update recording set locked = 0; update recording set status = 'evicted', eviction_cause = 'deleted'")
         .unwrap();
     assert_eq!(totals(&upgraded), (0, 0, 0));
+    assert_eq!(
+        days(&upgraded),
+        [(-2, 0, 0, 0), (-1, 0, 0, 0), (100, 1, 6, 4)]
+    );
 }

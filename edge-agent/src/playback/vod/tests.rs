@@ -46,6 +46,7 @@ fn held(id: &str, start: &str, groups_ms: &[u64]) -> Held {
         height: None,
         defects: Vec::new(),
         locked: false,
+        bookmarked: false,
         attempts: 1,
         failure: None,
         next_attempt_at: None,
