@@ -152,6 +152,7 @@ const base = {
   clock_offset_ms: 2600,
   defects: [],
   locked: false,
+  bookmarked: false,
   attempts: 1,
   failure: null,
   next_attempt_at: null,
@@ -173,7 +174,7 @@ const special = {
     failure: "The recorder closed the connection after 8.1 MB.",
     next_attempt_at: iso(now + 12 * MINUTE),
   },
-  4: { locked: true },
+  4: { locked: true, bookmarked: true },
   7: { defects: [{ kind: "short", message: "Covers 4:12 of the 5:00 minutes that the recorder claimed." }] },
   130: { status: "evicted", eviction_cause: "retention" },
 };
@@ -206,6 +207,10 @@ export const storage = {
       free_bytes: 310 * GB,
       total_bytes: 1000 * GB,
       floor_bytes: 20 * GB,
+      room_bytes: 900 * GB,
+      locked_recordings: 214,
+      locked_bytes: 96 * GB,
+      max_age_days: null,
     },
     {
       name: "usb",
@@ -215,9 +220,83 @@ export const storage = {
       free_bytes: 4 * GB,
       total_bytes: 128 * GB,
       floor_bytes: 5 * GB,
+      room_bytes: 117 * GB,
+      locked_recordings: 12,
+      locked_bytes: 9 * GB,
+      max_age_days: 60,
+    },
+  ],
+  locks: { recordings: 226, bytes: 105 * GB, max_bytes: 508 * GB, bookmarks: 7 },
+  retention: {
+    room_bytes: 1017 * GB,
+    bytes_per_day: 43.2 * GB,
+    days: 23.4,
+    days_without_locks: 26.1,
+    full_on: null,
+    horizon_days: 400,
+    summary: `At today's rate footage is kept for 23 days; camera "${cameras[1].name}" will break its promise of 30 days on Friday 27 November. Locks and bookmarks cost 2.7 days.`,
+    cameras: cameras.map(retentionOf),
+  },
+  alarms: [
+    {
+      rule: "retention_at_risk",
+      subject: cameras[1].id,
+      severity: "warning",
+      message: `Camera "${cameras[1].name}" will break its promise of 30 days on Friday 27 November: 21.6 GB of footage come a day, and at that rate 23.4 days have room. Add a disk, lower the promise or what other cameras keep, or unlock footage that is no longer needed`,
+      since: iso(now - 3 * 3_600_000),
     },
   ],
 };
+
+function retentionOf(camera, n) {
+  const known = { basis: "measured", bytes_per_day: 21.6 * GB, days: 23.4, days_without_locks: 26.1, held_days: 23 };
+  const none = { bytes_per_day: 0, days: null, days_without_locks: null };
+  return {
+    camera_id: camera.id,
+    name: camera.name,
+    held_bytes: camera.held_bytes,
+    locked_bytes: n === 0 ? 105 * GB : 0,
+    least_days: 0,
+    most_days: null,
+    most_bytes: null,
+    breaks_on: null,
+    ...known,
+    summary: "At today's rate 23 days are kept. Locks and bookmarks cost 2.7 days.",
+    ...[
+      { least_days: 14, summary: "At today's rate 23 days are kept. Its promise of 14 days is kept. Locks and bookmarks cost 2.7 days." },
+      {
+        least_days: 30,
+        breaks_on: "2026-11-27T00:00:00Z",
+        summary: "At today's rate 23 days are kept. Its promise of 30 days breaks on Friday 27 November. Locks and bookmarks cost 2.7 days.",
+      },
+      { days: 7, days_without_locks: 7, most_days: 7, held_days: 7, summary: "At today's rate 7 days are kept." },
+      { ...none, basis: "off", summary: "It is switched off: nothing new comes, and what is held leaves like that of other cameras." },
+    ][n % 4],
+  };
+}
+
+export const emptyStorage = {
+  volumes: [{ ...storage.volumes[0], held_bytes: 0, free_bytes: 980 * GB, locked_recordings: 0, locked_bytes: 0 }],
+  locks: { recordings: 0, bytes: 0, max_bytes: 450 * GB, bookmarks: 0 },
+  retention: {
+    ...storage.retention,
+    bytes_per_day: 0,
+    days: null,
+    days_without_locks: null,
+    summary: "How long footage will be kept is known once a day of it was found.",
+    cameras: [],
+  },
+  alarms: [],
+};
+
+export const bookmarks = [4].map((n) => ({
+  id: id(5000 + n),
+  camera_id: recordings[n].camera_id,
+  at_utc: iso(Date.parse(recordings[n].start_utc) + 4_000),
+  note: "Van without plates stops at the gate",
+  made_by: "admin",
+  created_at: iso(now),
+}));
 
 export const system = {
   appliance: "k7q2mzr4xw6tnb3d",

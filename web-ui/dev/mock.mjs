@@ -196,8 +196,13 @@ async function answerResource(world, route, request, response, url, body) {
       }
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":
-      return json(data.storage);
+      return json(bare ? data.emptyStorage : data.storage);
+    case "bookmarks":
+      return answerBookmarks(request, response, url, body, key);
     case "sites":
+      if (verb.startsWith("bookmarks")) {
+        return answerBookmarks(request, response, url, body, verb.split("/")[1]);
+      }
       return json(page(bare ? [] : data.sites));
     case "appliances":
       return body.code === "WRONG"
@@ -238,6 +243,10 @@ async function answerResource(world, route, request, response, url, body) {
       if (key === "bulk") {
         return sendJson(response, undefined, 204);
       }
+      if (verb === "retention") {
+        const { least_days, most_days, most_bytes } = data.storage.retention.cameras.find((it) => it.camera_id === key);
+        return json({ least_days: least_days || null, most_days, most_bytes, ...body });
+      }
       if (request.method !== "GET") {
         return json({ ...one(data.cameras), ...body });
       }
@@ -264,6 +273,21 @@ async function answerResource(world, route, request, response, url, body) {
     default:
       return refuse(response, 404, "NOT_FOUND", `There is no ${route}.`);
   }
+}
+
+function answerBookmarks(request, response, url, body, key) {
+  if (request.method === "DELETE") {
+    data.bookmarks.splice(data.bookmarks.findIndex(({ id }) => id === key), 1);
+    return sendJson(response, undefined, 204);
+  }
+  if (request.method === "POST") {
+    const made = { ...body, id: `01890000-0000-7000-8000-00000000${6000 + data.bookmarks.length}`, made_by: "admin", created_at: new Date(data.now).toISOString() };
+    data.bookmarks.push(made);
+    return sendJson(response, made, 201);
+  }
+  const [camera, from, to] = ["camera", "from", "to"].map((name) => url.searchParams.get(name));
+  const within = ({ camera_id, at_utc }) => camera_id === camera && at_utc >= from && at_utc < to;
+  return sendJson(response, page(data.bookmarks.filter(within)));
 }
 
 /** A test as it happens: every step begins and ends. */

@@ -142,6 +142,19 @@ const STROLLS = [
         await page.goto(`${url}/recordings/${H264.id}`);
         await playing(page);
       },
+      bookmark: async (page) => {
+        await page.getByTestId("bookmark-add").click();
+        await page.getByTestId("bookmark-form").getByLabel("Note").fill("A second van");
+      },
+      bookmarked: async (page) => {
+        await page.getByTestId("bookmark-save").click();
+        await page.getByTestId("bookmark").nth(1).scrollIntoViewIfNeeded();
+      },
+      storage: goto("/storage"),
+      limits: async (page) => {
+        await page.getByTestId("limits-edit").nth(1).click();
+        await page.getByTestId("limits-form").waitFor();
+      },
       hevc: goto(`/recordings/${HEVC.id}`),
       failed: goto(`/recordings/${FAILED.id}`),
       completeness: goto("/completeness?day=2026-11-18"),
@@ -170,7 +183,7 @@ const STROLLS = [
       },
     },
   },
-  { name: "agent-empty", program: "agent", scene: "empty", steps: { overview: logIn, recordings: goto("/recordings"), live: goto("/live") } },
+  { name: "agent-empty", program: "agent", scene: "empty", steps: { overview: logIn, recordings: goto("/recordings"), live: goto("/live"), storage: goto("/storage") } },
   {
     name: "agent-limit",
     program: "agent",

@@ -1,7 +1,7 @@
 /** Entry point of the agent's LAN page. */
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
-import { CalendarCheck, Cctv, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
+import { CalendarCheck, Cctv, Database, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
 import { useState } from "react";
 
 import { setupQuery } from "./api/queries";
@@ -11,6 +11,7 @@ import { AgentCompletenessPage } from "./pages/agent/AgentCompletenessPage";
 import { OverviewPage } from "./pages/agent/OverviewPage";
 import { RecordersPage } from "./pages/agent/RecordersPage";
 import { SetupPage } from "./pages/agent/SetupPage";
+import { StoragePage } from "./pages/agent/StoragePage";
 import { SystemPage } from "./pages/agent/SystemPage";
 import { Gate, NoAnswer } from "./pages/Gate";
 import { LivePage } from "./pages/LivePage";
@@ -25,6 +26,7 @@ const NAV: readonly NavItem[] = [
   { to: "/recordings", text: "Recordings", icon: Film },
   { to: "/completeness", text: "Completeness", short: "Gaps", icon: CalendarCheck },
   { to: "/live", text: "Live", icon: Cctv },
+  { to: "/storage", text: "Storage", icon: Database, wide: true },
   { to: "/system", text: "System", icon: Settings },
 ];
 
@@ -62,6 +64,7 @@ start(
     page("/recordings/$recordingId", RecordingPage),
     page("/completeness", AgentCompletenessPage),
     page("/live", LivePage),
+    page("/storage", StoragePage),
     page("/system", SystemPage),
   ]),
 );

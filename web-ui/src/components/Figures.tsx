@@ -9,7 +9,7 @@ interface FigureProps {
   name: string;
   value: string;
   /** Below the number: what it is part of. */
-  note?: string;
+  note?: ReactNode;
 }
 
 export function Figure({ name, value, note }: FigureProps) {

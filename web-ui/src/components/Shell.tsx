@@ -14,6 +14,8 @@ export interface NavItem {
   /** Instead of the text where there is little room. */
   short?: string;
   icon: LucideIcon;
+  /** Only where there is room: on a phone another page leads there. */
+  wide?: boolean;
 }
 
 interface ShellProps {
@@ -54,15 +56,15 @@ export function Shell({ me, nav, children }: ShellProps) {
 const NAV = `fixed inset-x-0 bottom-0 z-20 flex justify-around border-t border-line bg-panel
   pb-[env(safe-area-inset-bottom)] lg:static lg:justify-start lg:gap-1 lg:border-0 lg:pb-0`;
 
-function NavLink({ to, text, short = text, icon: Icon }: NavItem) {
+function NavLink({ to, text, short = text, icon: Icon, wide = false }: NavItem) {
   return (
     <Link
       to={to}
       activeOptions={{ exact: to === "/", includeSearch: false }}
       data-testid={`nav-${text.toLowerCase()}`}
-      className="group flex min-w-0 flex-1 flex-col items-center gap-0.5 rounded-lg px-0.5 py-2 text-[0.6875rem] text-soft
-        hover:text-ink aria-[current=page]:font-medium aria-[current=page]:text-ink lg:flex-none lg:flex-row lg:gap-2
-        lg:px-2 lg:text-sm lg:aria-[current=page]:bg-raised"
+      className={`group min-w-0 flex-1 flex-col items-center gap-0.5 rounded-lg px-0.5 py-2 text-[0.6875rem] text-soft
+        hover:text-ink aria-[current=page]:font-medium aria-[current=page]:text-ink lg:flex lg:flex-none lg:flex-row
+        lg:gap-2 lg:px-2 lg:text-sm lg:aria-[current=page]:bg-raised ${wide ? "hidden" : "flex"}`}
     >
       <Icon size={18} aria-hidden className="group-aria-[current=page]:text-accent" />
       <span className="lg:hidden">{short}</span>

@@ -24,14 +24,21 @@ interface HlsVideoProps {
   /** Before another attempt. */
   onRetry?: () => void;
   onEnded?: () => void;
+  /** Beside the speed: what can be done with the picture on the screen. */
+  tools?: (date: Date | null, seek: (at: Date) => void) => ReactNode;
 }
 
-export function HlsVideo({ url, live = false, label, starting, fallback, onRetry, onEnded }: HlsVideoProps) {
+export function HlsVideo({ url, live = false, label, starting, fallback, onRetry, onEnded, tools }: HlsVideoProps) {
   const video = useRef<HTMLVideoElement>(null);
   const [attempt, setAttempt] = useState(0);
   const [failure, setFailure] = useState<PlayFailure | null>(null);
   const [shown, setShown] = useState(false);
   const date = useStream({ video, url, live, attempt, onFailure: setFailure });
+  const seek = (at: Date) => {
+    if (video.current && date) {
+      video.current.currentTime += (at.getTime() - date.getTime()) / 1000;
+    }
+  };
   const again = () => {
     onRetry?.();
     setFailure(null);
@@ -72,6 +79,7 @@ export function HlsVideo({ url, live = false, label, starting, fallback, onRetry
       </div>
       <div className="flex min-h-11 flex-wrap items-center justify-between gap-3 border-t border-line px-4 py-1">
         <PictureTime date={date} />
+        {tools?.(date, seek)}
         {!live && (
           <SpeedSelect
             onChoose={(speed) => {

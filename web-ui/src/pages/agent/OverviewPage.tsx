@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { HardDriveDownload, Plus } from "lucide-react";
 import { useState } from "react";
 
@@ -10,6 +11,8 @@ import { Figure, Figures } from "../../components/Figures";
 import { Empty, ProblemNote } from "../../components/Note";
 import { Page, Panel } from "../../components/Page";
 import { bytesText, count } from "../../words";
+import { AlarmNotes } from "./AlarmNotes";
+import { daysText } from "./retention";
 import { RecorderForm } from "./RecorderForm";
 import { RecorderPanel } from "./RecorderPanel";
 import { SdkNote } from "./SdkNote";
@@ -39,6 +42,7 @@ export function OverviewPage() {
       }
     >
       <SdkNote />
+      <AlarmNotes alarms={storage.data?.alarms ?? []} />
       {some && <State recorders={recorders.data ?? []} cameras={cameras.data ?? []} storage={storage.data} />}
       <ProblemNote error={recorders.error ?? cameras.error} onRetry={() => void recorders.refetch()} />
       {recorders.isPending && <Waiting />}
@@ -89,6 +93,11 @@ function State({ recorders, cameras, storage }: StateProps) {
         name="Free space"
         value={free === undefined ? "–" : bytesText(free)}
         note={storage && `on ${count(storage.volumes.length, "volume")}`}
+      />
+      <Figure
+        name="Footage stays"
+        value={storage ? daysText(storage.retention) : "–"}
+        note={<Link to="/storage">at today's rate</Link>}
       />
     </Figures>
   );

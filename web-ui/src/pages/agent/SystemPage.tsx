@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ChevronRight } from "lucide-react";
 
 import { storageQuery, systemQuery } from "../../api/queries";
-import type { System, Volume } from "../../api/types";
-import { Bar } from "../../components/Bar";
-import { Waiting } from "../../components/Button";
+import type { System } from "../../api/types";
+import { buttonClass, Waiting } from "../../components/Button";
 import { ProblemNote } from "../../components/Note";
 import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { durationText } from "../../time";
-import { bytesText } from "../../words";
 import { ClaimPanel } from "./ClaimPanel";
 import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
 import { SdkNote } from "./SdkNote";
+import { Volumes } from "./Volumes";
 
 /** The appliance itself. */
 export function SystemPage() {
@@ -25,45 +26,20 @@ export function SystemPage() {
       {system.data && <ClaimPanel claim={system.data.claim} />}
       <DownloadsPanel />
       {storage.data && (
-        <Panel title="Storage">
-          <ul className="divide-y divide-line">
-            {storage.data.volumes.map((volume) => (
-              <VolumeRow key={volume.name} volume={volume} />
-            ))}
-          </ul>
+        <Panel
+          title="Storage"
+          actions={
+            <Link to="/storage" className={buttonClass("quiet")} data-testid="to-storage">
+              How long footage stays <ChevronRight size={16} aria-hidden />
+            </Link>
+          }
+        >
+          <Volumes volumes={storage.data.volumes} />
         </Panel>
       )}
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
     </Page>
-  );
-}
-
-/** How much a volume may hold, and how much of that it does. */
-function VolumeRow({ volume }: { volume: Volume }) {
-  const room = Math.max(0, volume.free_bytes - volume.floor_bytes);
-  const most = Math.min(volume.budget_bytes ?? Infinity, volume.held_bytes + room);
-  const percent = most === 0 ? 100 : (volume.held_bytes / most) * 100;
-  const full = volume.free_bytes <= volume.floor_bytes;
-  return (
-    <li className="flex flex-col gap-2 px-4 py-3" data-testid="volume">
-      <div className="flex flex-wrap items-baseline justify-between gap-x-4">
-        <span>
-          <span className="font-medium">{volume.name}</span> <code className="text-xs text-soft">{volume.path}</code>
-        </span>
-        <span>
-          {bytesText(volume.held_bytes)} of {bytesText(most)} for footage
-        </span>
-      </div>
-      <Bar label={`Footage on ${volume.name}`} percent={percent} colour={full ? "warn" : "accent"} />
-      <p className="text-xs text-soft">
-        {bytesText(volume.free_bytes)} free of {bytesText(volume.total_bytes)} on the file system;{" "}
-        {full
-          ? "nothing more is written until there is more free space"
-          : `${bytesText(volume.floor_bytes)} of it stay free`}
-        {volume.budget_bytes !== null && `; at most ${bytesText(volume.budget_bytes)} of footage by configuration`}.
-      </p>
-    </li>
   );
 }
 

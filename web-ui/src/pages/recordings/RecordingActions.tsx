@@ -63,7 +63,7 @@ export function HeadActions({ recording }: { recording: ListedRecording }) {
   return (
     <>
       {mayDelete && (
-        <Button look="quiet" icon={Trash2} disabled={recording.locked} onClick={() => setDeleting(true)}>
+        <Button look="quiet" icon={Trash2} disabled={recording.locked || recording.bookmarked} onClick={() => setDeleting(true)}>
           Delete
         </Button>
       )}

@@ -15,6 +15,7 @@ import { CodecCurtain, HlsVideo } from "../../player/HlsVideo";
 import { canPlayCodec } from "../../player/support";
 import { durationText } from "../../time";
 import { bytesText, clockOffsetText, codecText, unavailableText } from "../../words";
+import { BookmarkTools, Bookmarks } from "./Bookmarks";
 import { DownloadButton, HeadActions } from "./RecordingActions";
 import { useCameraNames } from "./RecordingsPage";
 
@@ -48,6 +49,7 @@ export function RecordingPage() {
           {defect.message}
         </Note>
       ))}
+      <Bookmarks recording={recording.data} />
       <Details recording={recording.data} />
     </Page>
   );
@@ -77,6 +79,7 @@ function Player({ recording, name }: { recording: ListedRecording; name: string 
   }
   return (
     <HlsVideo
+      tools={(date, seek) => <BookmarkTools recording={recording} date={date} seek={seek} />}
       url={apiUrl(`/playback/${recording.camera_id}/index.m3u8`, { from: recording.start_utc, to: recording.end_utc })}
       label={`Recording of ${name}`}
       starting="Opening the recording…"

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { Lock, TriangleAlert } from "lucide-react";
+import { Bookmark, Lock, TriangleAlert } from "lucide-react";
 
 import type { ListedRecording } from "../../api/types";
 import { Bar } from "../../components/Bar";
@@ -64,7 +64,7 @@ function sizeText(recording: ListedRecording): string {
 /** Locked or defective, in signs with their words on hover and for screen readers. */
 function Marks({ recording }: { recording: ListedRecording }) {
   const defects = recording.defects.map((defect) => defect.message).join(" ");
-  if (!recording.locked && !defects) {
+  if (!recording.locked && !recording.bookmarked && !defects) {
     return null;
   }
   return (
@@ -72,6 +72,11 @@ function Marks({ recording }: { recording: ListedRecording }) {
       {recording.locked && (
         <span role="img" aria-label="Locked" title="Locked: it is kept until it is unlocked" data-testid="locked">
           <Lock size={15} className="text-accent" />
+        </span>
+      )}
+      {recording.bookmarked && (
+        <span role="img" aria-label="Bookmarked" title="Bookmarked: it is kept until the bookmark is removed" data-testid="bookmarked">
+          <Bookmark size={15} className="text-accent" />
         </span>
       )}
       {defects && (
