@@ -44,9 +44,9 @@ web-ui/dist/.built: $(shell find web-ui -type f -not -path '*/node_modules/*' -n
 	touch $@
 
 .PHONY: bench
-bench: setup ui ## Benchmarks, each a ratio in one run; limits are checked here
+bench: setup ui ## Benchmarks, each a ratio in one run; limits are checked here. ARGS="ring" or "rebuild" only these, "ring huge" with 10 M recordings
 	cargo build --workspace --release --locked
-	$(TARGET)/release/bench
+	$(TARGET)/release/bench $(ARGS)
 
 # An interrupted campaign goes on with SEED=<the last seed printed> and DAYS=<what is left>. In memory where that is
 # possible: it is the agent's answers that are looked at, not the disk.

@@ -1,6 +1,9 @@
 //! `make bench`: each figure is a ratio to a named peer or limit, measured in the same run. Ends with 1 when a limit is
 //! broken. Numbers of one run on one machine: the ratio is what to compare.
 
+#[path = "bench/ring.rs"]
+mod ring;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -61,15 +64,25 @@ async fn main() -> Result<()> {
         .prefix("holdfast-bench-")
         .tempdir()?;
     let mut figures = Vec::new();
-    // `bench rebuild` measures that alone.
-    if std::env::args().nth(1).as_deref() != Some("rebuild") {
+    // `bench rebuild` measures that alone, `bench ring` the ring buffer, `bench ring huge` with ten million recordings.
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked = |name: &str| asked.iter().any(|it| it == name);
+    if asked.is_empty() {
         with_recorders(dir.path(), &mut figures).await?;
     }
-
-    let volume = dir.path().join("volume");
-    std::fs::create_dir_all(&volume)?;
-    rebuild(&volume, &mut figures)?;
-    std::fs::remove_dir_all(&volume)?;
+    if asked.is_empty() || is_asked("ring") {
+        let sizes: &[u64] = match is_asked("huge") {
+            true => &[10_000, 1_000_000, 10_000_000],
+            false => &[10_000, 1_000_000],
+        };
+        ring::measure(dir.path(), sizes, &mut figures).await?;
+    }
+    if asked.is_empty() || is_asked("rebuild") {
+        let volume = dir.path().join("volume");
+        std::fs::create_dir_all(&volume)?;
+        rebuild(&volume, &mut figures)?;
+        std::fs::remove_dir_all(&volume)?;
+    }
 
     println!("\n{:44} {:>8}  {:28} seen", "figure", "ratio", "limit");
     for f in &figures {

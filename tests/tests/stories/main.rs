@@ -10,6 +10,7 @@ mod browser_far_away;
 mod foreign_client_lists_and_downloads;
 mod foreign_tokens_are_refused;
 mod full_budget_evicts_the_oldest;
+mod full_disk_evicts_oldest_unlocked;
 mod hostile_library_gets_nowhere;
 mod people_go_before_the_background;
 mod probe_explains_a_failure;
