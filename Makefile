@@ -11,7 +11,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What the product runs on (FFmpeg, Mosquitto), builds with (a C compiler, Node) and is tested with (Chromium, fonts).
 RUN_PACKAGES := ffmpeg mosquitto fonts-dejavu-core ca-certificates util-linux procps
 BUILD_PACKAGES := gcc libc6-dev
-TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools
+TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools unzip zip p7zip-full
 
 .PHONY: help
 help: ## Shows this
@@ -44,7 +44,7 @@ web-ui/dist/.built: $(shell find web-ui -type f -not -path '*/node_modules/*' -n
 	touch $@
 
 .PHONY: bench
-bench: setup ui ## Benchmarks, each a ratio in one run; limits are checked here. ARGS="ring" or "rebuild" only these, "ring huge" with 10 M recordings
+bench: setup-test ui ## Benchmarks, each a ratio in one run; limits are checked here. ARGS="ring" or "rebuild" only these, "ring huge" with 10 M recordings
 	cargo build --workspace --release --locked
 	$(TARGET)/release/bench $(ARGS)
 

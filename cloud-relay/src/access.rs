@@ -127,7 +127,7 @@ pub fn permissions(role: Role) -> &'static [Permission] {
 /// What a request needs that is passed on to an appliance under `/sites/{site}/…`; none: it is not passed on. `path` is
 /// what follows the site, without a slash in front.
 pub fn site_route(method: &Method, path: &str) -> Option<Permission> {
-    use Permission::{Manage, Operate, View};
+    use Permission::{Download, Manage, Operate, View};
     let mut segments = path.split('/');
     let (noun, rest) = (segments.next()?, segments.collect::<Vec<_>>());
     let plain = |s: &&str| {
@@ -162,6 +162,8 @@ pub fn site_route(method: &Method, path: &str) -> Option<Permission> {
         ("sync", [] | [_]) if get => Some(View),
         ("sync", []) if post => Some(Operate),
         ("sync", [_]) if delete => Some(Operate),
+        ("archives", [] | [_]) if get => Some(View),
+        ("archives", [_, "download"]) if get => Some(Download),
         ("storage" | "system", []) | ("system", ["downloads"]) if get => Some(View),
         ("system", ["downloads"]) if put => Some(Manage),
         ("system", ["rotate-key"]) if post => Some(Manage),
@@ -305,6 +307,14 @@ mod tests {
             ),
             (Method::DELETE, "system/relay".into(), None),
             (Method::GET, "storage".into(), Some(Permission::View)),
+            (Method::GET, "archives".into(), Some(Permission::View)),
+            (
+                Method::GET,
+                format!("archives/{id}/download"),
+                Some(Permission::Download),
+            ),
+            (Method::POST, "archives".into(), None),
+            (Method::POST, format!("archives/{id}/clear"), None),
             (Method::PATCH, "recorders".into(), None),
             (Method::POST, "storage".into(), None),
             (Method::GET, "auth/me".into(), None),

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 use crate::api::backup::MakeBackup;
 use crate::api::{self, App};
+use crate::archive::mail::Mailer;
+use crate::archive::{self, Archiver};
 use crate::backup;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
@@ -95,6 +97,14 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
     }
     // Room is made before anything is fetched.
     let evictor = Evictor::new(catalog.clone(), volumes.clone(), config.retention.clone());
+    let archiver = Archiver::new(archive::Parts {
+        catalog: catalog.clone(),
+        volumes: volumes.clone(),
+        evictor: evictor.clone(),
+        config: config.archive.clone(),
+        mailer: mailer_of(config)?,
+        appliance: Some(identity.appliance.clone()),
+    });
     let pipeline = Pipeline::new(pipeline::Parts {
         catalog: catalog.clone(),
         volumes: volumes.clone(),
@@ -134,6 +144,7 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         sessions: sessions.clone(),
         pipeline: pipeline.clone(),
         live: live.clone(),
+        archiver: archiver.clone(),
         governor,
         membership: uplink_handle.membership(),
         uplink: uplink_handle,
@@ -197,6 +208,13 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         "pipeline",
         async move { pipeline.run(work).await },
     );
+    let work = tasks.stop_of(Floor::Work);
+    let packing = archiver.clone().run_packing(work.clone());
+    tasks.spawn(Floor::Work, "archives", packing);
+    let removing = archiver.clone().run_removing(work.clone());
+    tasks.spawn(Floor::Work, "archives-removed", removing);
+    let writing = archiver.run_writing(work);
+    tasks.spawn(Floor::Work, "archives-mail", writing);
     let up = tasks.stop_of(Floor::Uplink);
     tasks.spawn(Floor::Uplink, "uplink", uplink.run(far, up));
     let (door, proof) = (tasks.stop_of(Floor::Door), catalog.clone());
@@ -220,6 +238,20 @@ async fn progress(catalog: &Catalog) -> Result<(), String> {
         Ok(written) => written.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no row in {} s", WRITE_PATIENCE.as_secs())),
     }
+}
+
+/// Who writes e-mails, where that is set up.
+fn mailer_of(config: &Config) -> anyhow::Result<Option<Mailer>> {
+    let zone = config
+        .archive
+        .zone
+        .clone()
+        .unwrap_or_else(jiff::tz::TimeZone::system);
+    let mailer = config
+        .email
+        .clone()
+        .map(|email| Mailer::new(email, config.api.listen, zone));
+    mailer.transpose().map_err(anyhow::Error::msg)
 }
 
 /// Eviction as the pipeline asks for it.

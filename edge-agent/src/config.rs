@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::archive::ArchiveConfig;
+use crate::archive::mail::EmailConfig;
 use crate::evict::RetentionConfig;
 use crate::footage::volume::VolumeConfig;
 use crate::live::LiveConfig;
@@ -32,6 +34,10 @@ pub struct Config {
     pub volume: Vec<VolumeConfig>,
     /// What is kept of it, and for how long.
     pub retention: RetentionConfig,
+    /// Packing what is held into archives.
+    pub archive: ArchiveConfig,
+    /// The mail server that e-mails about archives go through.
+    pub email: Option<EmailConfig>,
     /// The vendor's library and its workers.
     pub sdk: SdkConfig,
     /// Asking recorders what they hold.
@@ -176,6 +182,10 @@ impl Config {
                     volume.name
                 ));
             }
+        }
+        self.archive.check()?;
+        if let Some(email) = &self.email {
+            email.check()?;
         }
         if let Some(Err(bad)) = self.relay.as_ref().map(RelaySettings::relay) {
             return Err(format!("[relay]: {bad}"));

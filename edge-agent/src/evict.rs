@@ -12,27 +12,30 @@
 //! Cameras that are switched off, or whose recorder was removed, are treated like all others: retention that skips
 //! them fills the disk (docs/design/decisions.md §8).
 
+mod archive;
 mod choice;
 pub mod forecast;
 mod outlook;
 mod rate;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use wire::ids::RecordingId;
+use wire::ids::{CameraId, RecordingId};
 use wire::resource::EvictionCause;
 use wire::retention::Retention;
 use wire::telemetry::Severity;
 
+use crate::catalog::recordings::Emptied;
 use crate::catalog::{Catalog, CatalogError};
 use crate::footage::volume::{Reservation, Volume, VolumeError, VolumeId, Volumes};
 use crate::model::retention::{Bytes, CameraHolding, DAY_MS, Rule};
 use crate::model::time::UtcTime;
+pub use archive::ArchiveNeed;
 use choice::{Relief, Room};
 use outlook::{Outlook, VolumeRoom};
 
@@ -124,6 +127,18 @@ pub enum NoRoom {
         "volume {volume:?} is full: {} are missing although everything that may leave has left. Unlock or delete footage, lower the least age, or add a disk", Bytes(*short_bytes)
     )]
     Full {
+        /// Which volume.
+        volume: String,
+        /// How many bytes are missing.
+        short_bytes: u64,
+    },
+    /// An archive does not fit beside what is younger than it.
+    #[error(
+        "there is no room for an archive of {bytes} bytes: {short_bytes} are missing on volume {volume:?} although what is older than the archive has left, and nothing younger leaves for it. Clear older archives, ask for a shorter range, or add a disk"
+    )]
+    ForArchive {
+        /// Size of the archive.
+        bytes: u64,
         /// Which volume.
         volume: String,
         /// How many bytes are missing.
@@ -439,6 +454,12 @@ impl Evictor {
         catalog.end_quiet_alarms(FULL, FULL_QUIET_MS).await
     }
 
+    /// Removes the files of what has left, now.
+    pub async fn empty_garbage(&self) -> Result<Emptied, CatalogError> {
+        let _turn = self.0.turn.lock().await;
+        self.0.catalog.empty_garbage(&self.0.volumes).await
+    }
+
     /// Looks every interval, and empties the garbage as soon as there is some, until told to stop. Ends with an error
     /// only when the catalog is closed: on a disk that is full, eviction is the last thing that may give up.
     pub async fn run(self, stop: CancellationToken) -> Result<(), CatalogError> {
@@ -467,7 +488,8 @@ impl Evictor {
         let space = volume.space()?;
         let config = volume.config();
         Ok(Room {
-            held_bytes: self.0.catalog.held_bytes(volume.id()).await?,
+            held_bytes: self.0.catalog.held_bytes(volume.id()).await?
+                + self.0.catalog.archive_bytes(volume.id()).await?,
             reserved_bytes: volume.reserved_bytes(),
             written_bytes: volume.written_bytes(),
             needed_bytes,
@@ -506,15 +528,17 @@ impl Evictor {
         Ok((made, self.room(volume, needed_bytes).await?.short_bytes()))
     }
 
-    async fn choose(&self, volume: &Volume, room: Room) -> Result<Relief, CatalogError> {
-        let rules: std::collections::HashMap<_, _> = self
-            .0
-            .catalog
-            .camera_holdings()
-            .await?
+    /// Every camera's rule.
+    async fn rules(&self) -> Result<HashMap<CameraId, Rule>, CatalogError> {
+        let cameras = self.0.catalog.camera_holdings().await?;
+        Ok(cameras
             .iter()
             .map(|camera| (camera.camera, self.0.config.rule(camera)))
-            .collect();
+            .collect())
+    }
+
+    async fn choose(&self, volume: &Volume, room: Room) -> Result<Relief, CatalogError> {
+        let rules = self.rules().await?;
         let now = self.0.catalog.now();
         self.0
             .catalog

@@ -3,6 +3,7 @@
 
 mod agent;
 mod api;
+mod archive;
 mod backup;
 mod catalog;
 mod completeness;

@@ -7,6 +7,7 @@ pub mod client;
 pub mod eventually;
 pub mod footage;
 pub mod isapi_recorder;
+pub mod mail_server;
 pub mod main_job;
 pub mod power_cut;
 pub mod process;

@@ -197,6 +197,78 @@ export const recordings = Array.from({ length: 132 }, (_, n) => {
   };
 });
 
+const archive = (n, state, more) => ({
+  id: id(n),
+  state,
+  origin: "asked",
+  from_utc: "2026-11-02T23:00:00Z",
+  to_utc: "2026-11-09T23:00:00Z",
+  cameras: null,
+  asked_by: "admin",
+  recordings: 2016,
+  damaged: 0,
+  left_out: 0,
+  bytes: 86.4 * GB,
+  progress_percent: 100,
+  file_name: null,
+  digest: null,
+  volume: "main",
+  downloaded_percent: 0,
+  failure: null,
+  mail: { state: "none", attempts: 0, next_attempt_at: null, failure: null },
+  clears: null,
+  cleared_recordings: 0,
+  locked_recordings: 0,
+  created_at: iso(now - 3 * 3_600_000),
+  ready_at: null,
+  downloaded_at: null,
+  cleared_at: null,
+  ...more,
+});
+
+const packed = {
+  file_name: "Holdfast_2026-11-02_23-00-00Z_2026-11-09_23-00-00Z.zip",
+  digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+  ready_at: iso(now - 2 * 3_600_000),
+  clears: { recordings: 2009, bytes: 86.1 * GB, locked: 7 },
+};
+
+export const archives = [
+  archive(60, "building", { cameras: [id(20), id(21)], recordings: 412, bytes: 18.2 * GB, progress_percent: 37 }),
+  archive(61, "ready", {
+    ...packed,
+    origin: "weekly",
+    asked_by: null,
+    downloaded_percent: 41,
+    left_out: 2,
+    mail: {
+      state: "waiting",
+      attempts: 3,
+      next_attempt_at: iso(now + 4 * MINUTE),
+      failure: "Connection error: Connection refused (os error 111)",
+    },
+  }),
+  archive(62, "downloaded", {
+    ...packed,
+    downloaded_percent: 100,
+    downloaded_at: iso(now - MINUTE),
+    mail: { state: "sent", attempts: 1, next_attempt_at: null, failure: null },
+  }),
+  archive(63, "failed", {
+    volume: null,
+    failure:
+      'there is no room for an archive of 86400000000 bytes: 12000000000 are missing on volume "main" although what is older than the archive has left, and nothing younger leaves for it. Clear older archives, ask for a shorter range, or add a disk',
+  }),
+  archive(64, "cleared", {
+    volume: null,
+    downloaded_percent: 100,
+    cleared_at: iso(now - 20 * 3_600_000),
+    downloaded_at: iso(now - 21 * 3_600_000),
+    cleared_recordings: 1980,
+    locked_recordings: 36,
+  }),
+];
+
 export const storage = {
   volumes: [
     {

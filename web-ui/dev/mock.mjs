@@ -264,6 +264,11 @@ async function answerResource(world, route, request, response, url, body) {
         return json(one(data.recordings));
       }
       return json(key ? listed(world, [one(data.recordings)])[0] : recordingPage(world, bare, url.searchParams));
+    case "archives":
+      if (request.method === "POST") {
+        return json(data.archives[0]);
+      }
+      return json(key ? one(data.archives) : page(bare ? [] : data.archives));
     case "sync":
       return json(syncJob(body));
     case "playback":

@@ -160,6 +160,16 @@ const STROLLS = [
       completeness: goto("/completeness?day=2026-11-18"),
       gaps: goto(`/completeness?day=2026-11-18&camera=${data.cameras[0].id}`),
       fetchgap: async (page) => page.getByTestId("day-fetch").click(),
+      archives: goto("/archives"),
+      build: async (page) => {
+        await page.getByTestId("build-archive").click();
+        await page.getByTestId("archive-form").waitFor();
+      },
+      clear: async (page, url) => {
+        await page.goto(`${url}/archives`);
+        await page.locator("[data-state=ready]").getByTestId("clear-archive").click();
+        await page.getByTestId("clear-anyway").waitFor();
+      },
       livegrid: goto("/live"),
       live: async (page) => {
         await page.getByTestId("live-start").first().click();
@@ -183,7 +193,7 @@ const STROLLS = [
       },
     },
   },
-  { name: "agent-empty", program: "agent", scene: "empty", steps: { overview: logIn, recordings: goto("/recordings"), live: goto("/live"), storage: goto("/storage") } },
+  { name: "agent-empty", program: "agent", scene: "empty", steps: { overview: logIn, recordings: goto("/recordings"), archives: goto("/archives"), live: goto("/live"), storage: goto("/storage") } },
   {
     name: "agent-limit",
     program: "agent",

@@ -1,7 +1,7 @@
 /** Entry point of the agent's LAN page. */
 import { useQuery } from "@tanstack/react-query";
 import { createRootRoute, createRoute, Outlet } from "@tanstack/react-router";
-import { CalendarCheck, Cctv, Database, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
+import { Archive, CalendarCheck, Cctv, Database, Film, HardDrive, LayoutDashboard, Settings } from "lucide-react";
 import { useState } from "react";
 
 import { setupQuery } from "./api/queries";
@@ -13,6 +13,7 @@ import { RecordersPage } from "./pages/agent/RecordersPage";
 import { SetupPage } from "./pages/agent/SetupPage";
 import { StoragePage } from "./pages/agent/StoragePage";
 import { SystemPage } from "./pages/agent/SystemPage";
+import { ArchivesPage } from "./pages/archives/ArchivesPage";
 import { Gate, NoAnswer } from "./pages/Gate";
 import { LivePage } from "./pages/LivePage";
 import { NotFoundPage } from "./pages/NotFoundPage";
@@ -23,8 +24,9 @@ import { start } from "./start";
 const NAV: readonly NavItem[] = [
   { to: "/", text: "Overview", icon: LayoutDashboard },
   { to: "/recorders", text: "Recorders", icon: HardDrive },
-  { to: "/recordings", text: "Recordings", icon: Film },
+  { to: "/recordings", text: "Recordings", short: "Footage", icon: Film },
   { to: "/completeness", text: "Completeness", short: "Gaps", icon: CalendarCheck },
+  { to: "/archives", text: "Archives", icon: Archive },
   { to: "/live", text: "Live", icon: Cctv },
   { to: "/storage", text: "Storage", icon: Database, wide: true },
   { to: "/system", text: "System", icon: Settings },
@@ -63,6 +65,7 @@ start(
     page("/recordings", RecordingsPage),
     page("/recordings/$recordingId", RecordingPage),
     page("/completeness", AgentCompletenessPage),
+    page("/archives", ArchivesPage),
     page("/live", LivePage),
     page("/storage", StoragePage),
     page("/system", SystemPage),

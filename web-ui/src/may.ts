@@ -8,6 +8,7 @@ const ALLOWED = {
   download: OPERATORS,
   lock: OPERATORS,
   sync: OPERATORS,
+  archive: OPERATORS,
   delete: ADMINS,
   claim: ADMINS,
 } satisfies Record<string, readonly Role[]>;

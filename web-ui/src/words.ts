@@ -1,5 +1,6 @@
 /** Numbers and states in words. The words are those of the glossary. */
 import type {
+  ArchiveState,
   ErrorBody,
   EvictionCause,
   GapCause,
@@ -63,6 +64,15 @@ export const EVICTION_TEXT: Record<EvictionCause, string> = {
   pressure: "the volume needed room",
   deleted: "deleted by a person",
   archive_cleared: "archived, and the archive was cleared",
+};
+
+export const ARCHIVE_TEXT: Record<ArchiveState, string> = {
+  building: "Being packed",
+  ready: "Ready",
+  downloaded: "Downloaded",
+  clearing: "Being cleared",
+  cleared: "Cleared",
+  failed: "Failed",
 };
 
 export const VERDICT_TEXT: Record<Verdict, string> = {

@@ -78,6 +78,8 @@ uuid_ids! {
     UserId = "user id";
     /// One request to discover and download a range now.
     SyncJobId = "sync job id";
+    /// A ZIP of recordings of a date range.
+    ArchiveId = "archive id";
     /// The identity of one outbox database: new after a claim, a reset or a restore.
     LogId = "log id";
     /// One start of an agent; tells a stale last will from a fresh birth.

@@ -5,6 +5,7 @@
 //! somebody outside: it changes only as [`version`] says.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod claim;
 pub mod coverage;
 pub mod error;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ids::{ApplianceId, BootId, CameraId, LogId, MessageId, RecordingId, UserId};
+use crate::ids::{ApplianceId, ArchiveId, BootId, CameraId, LogId, MessageId, RecordingId, UserId};
 use crate::resource::{Camera, Recorder, Recording, Storage, SyncJob};
 use crate::retention::Retention;
 use crate::time::UtcTime;
@@ -164,10 +164,13 @@ pub struct FootageAccess {
     pub via: String,
     /// `download`, `playback`, `live`.
     pub action: String,
-    /// Which camera.
-    pub camera_id: CameraId,
-    /// Which recording, unless live.
+    /// Which camera; none for an archive, which may hold several.
+    pub camera_id: Option<CameraId>,
+    /// Which recording, unless live or an archive.
     pub recording_id: Option<RecordingId>,
+    /// Which archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_id: Option<ArchiveId>,
     /// Bytes sent.
     pub bytes: u64,
     /// Request id, the same at the relay.

@@ -7,11 +7,13 @@ use serde::Deserialize;
 use wire::error::ErrorCode;
 use wire::ids::SiteId;
 use wire::resource::{Page, Site};
+use wire::tunnel::Permission;
 
 use super::proxy::{self, Errand, Note};
 use super::visitor::not_there;
 use super::{ApiError, ApiResult, App, Path, Query, Visitor, page};
 use crate::access;
+use crate::audit::Access;
 use crate::fleet;
 use crate::store::sites::SiteCursor;
 
@@ -42,7 +44,8 @@ pub async fn list(
 }
 
 /// Passes a request on to the site's appliance, where it is `/api/v1/{noun}`: `recorders` (GET, POST), `sync` (POST),
-/// `cameras`, `storage` and `system` (GET), `bookmarks` (GET, POST). Bodies and answers are those of the appliance's own API.
+/// `cameras`, `archives`, `storage` and `system` (GET), `bookmarks` (GET, POST). Bodies and answers are those of the
+/// appliance's own API.
 #[utoipa::path(method(get, post), path = "/sites/{site}/{noun}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
@@ -56,8 +59,9 @@ pub async fn all_at_site(
 }
 
 /// The same for one thing of a noun, `/api/v1/{noun}/{id}` at the appliance: `recorders/{id}` and `cameras/{id}` (GET,
-/// PUT, DELETE), `sync/{job}` (GET, DELETE), `bookmarks/{id}` (DELETE); also `recorders/test`, `recorders/bulk`,
-/// `recorders/list`, `recorders/discover`, `cameras/bulk` and `system/rotate-key` (POST), `system/downloads` (GET, PUT).
+/// PUT, DELETE), `sync/{job}` (GET, DELETE), `bookmarks/{id}` (DELETE), `archives/{id}` (GET); also `recorders/test`,
+/// `recorders/bulk`, `recorders/list`, `recorders/discover`, `cameras/bulk` and `system/rotate-key` (POST),
+/// `system/downloads` (GET, PUT).
 #[utoipa::path(method(get, post, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
@@ -71,8 +75,8 @@ pub async fn one_at_site(
 }
 
 /// The same for what is done with one thing, `/api/v1/{noun}/{id}/{verb}` at the appliance: `recorders/{id}/test` and
-/// `recorders/{id}/import` (POST), `recorders/{id}/places` and `cameras/{id}/status` (GET), `cameras/{id}/retention`
-/// (GET, PUT).
+/// `recorders/{id}/import` (POST), `recorders/{id}/places`, `cameras/{id}/status` and `archives/{id}/download` (GET),
+/// `cameras/{id}/retention` (GET, PUT).
 #[utoipa::path(method(get, post, put), path = "/sites/{site}/{noun}/{id}/{verb}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path), ("verb" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]
@@ -109,10 +113,17 @@ async fn pass_on(
         action: "site.change",
         subject: format!("{} {path}", request.method()),
     });
+    // Of what is passed on here, only an archive is footage.
+    let footage = (permission == Permission::Download).then(|| {
+        (
+            Access::Download,
+            path.trim_end_matches("/download").to_owned(),
+        )
+    });
     let errand = Errand {
         at,
         target: format!("/api/v1/{path}{query}"),
-        footage: None,
+        footage,
         note,
     };
     proxy::carry(app, visitor, errand, request).await

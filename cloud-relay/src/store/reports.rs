@@ -426,9 +426,11 @@ fn keep_event(
         }
         // Who came through the relay is in its audit log already, with the address that the appliance cannot know.
         Event::AuditFootage(access) if access.via != "relay" => {
-            let subject = access
-                .recording_id
-                .map_or_else(|| access.camera_id.to_string(), |r| r.to_string());
+            let subject = match (access.archive_id, access.recording_id, access.camera_id) {
+                (Some(archive), _, _) => format!("archive {archive}"),
+                (_, Some(recording), _) => recording.to_string(),
+                (_, _, camera) => camera.map_or_else(String::new, |camera| camera.to_string()),
+            };
             tx.prepare_cached(
                 "insert into audit (organisation_id, site_id, at_utc, person_id, username, address, action, subject, \
                  status, bytes, request_id) values (?1, ?2, ?3, null, ?4, '', ?5, ?6, 200, ?7, ?8)",

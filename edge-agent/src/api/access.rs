@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use wire::ids::{CameraId, RecordingId, UserId};
+use wire::ids::{ArchiveId, CameraId, RecordingId, UserId};
 use wire::telemetry::FootageAccess;
 
 use super::Principal;
@@ -32,6 +32,10 @@ const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// How often open accesses are looked at.
 const TICK: Duration = Duration::from_secs(5);
+
+/// What a connection that broke off may have taken from us without passing it on: what the kernels and programs in between
+/// hold. An archive counts as downloaded without it.
+const ON_ITS_WAY_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,10 +63,12 @@ impl Action {
 pub struct Subject {
     /// What was done.
     pub action: Action,
-    /// Which camera.
-    pub camera: CameraId,
-    /// Which recording, unless live.
+    /// Which camera; none for an archive.
+    pub camera: Option<CameraId>,
+    /// Which recording, unless live or an archive.
     pub recording: Option<RecordingId>,
+    /// Which archive.
+    pub archive: Option<ArchiveId>,
     /// Which range, for a playlist.
     pub range: Option<UtcRange>,
 }
@@ -82,6 +88,20 @@ struct Seen {
     key: Key,
     request_id: String,
     bytes: u64,
+    /// Which part of a file was answered: first byte, and how many.
+    part: Option<(u64, u64)>,
+}
+
+impl Seen {
+    /// The bytes of a file that count as delivered, from the first to before the last.
+    fn delivered(&self) -> Option<(u64, u64)> {
+        let (first, count) = self.part?;
+        let bytes = match self.bytes {
+            bytes if bytes >= count => count,
+            bytes => bytes.saturating_sub(ON_ITS_WAY_BYTES),
+        };
+        Some((first, first + bytes))
+    }
 }
 
 /// Takes note of accesses. Cheap to clone.
@@ -121,6 +141,7 @@ impl AccessLog {
                 key,
                 request_id: who.request_id.clone(),
                 bytes: 0,
+                part: None,
             }),
             to: self.seen.clone(),
             _token: self.bodies.token(),
@@ -156,12 +177,14 @@ impl AccessLog {
 }
 
 async fn store(catalog: &Catalog, accesses: Vec<Seen>) {
-    for Seen {
-        key,
-        request_id,
-        bytes,
-    } in accesses
-    {
+    for seen in accesses {
+        let delivered = seen.key.subject.archive.zip(seen.delivered());
+        let Seen {
+            key,
+            request_id,
+            bytes,
+            ..
+        } = seen;
         let access = FootageAccess {
             user_id: key.user,
             username: key.username,
@@ -169,6 +192,7 @@ async fn store(catalog: &Catalog, accesses: Vec<Seen>) {
             action: key.subject.action.word().to_owned(),
             camera_id: key.subject.camera,
             recording_id: key.subject.recording,
+            archive_id: key.subject.archive,
             bytes,
             request_id,
         };
@@ -179,6 +203,11 @@ async fn store(catalog: &Catalog, accesses: Vec<Seen>) {
         if let Err(error) = written {
             // The bytes are with the viewer already; the journal at least keeps who that was.
             tracing::error!(%error, access = told, "An access to footage could not be written to the access log");
+        }
+        if let Some((archive, (first, end))) = delivered
+            && let Err(error) = catalog.note_delivered(archive, first, end).await
+        {
+            tracing::error!(%error, archive.id = %archive, "What was downloaded of an archive could not be noted; it counts as not downloaded");
         }
     }
 }
@@ -231,6 +260,7 @@ fn seen_of((key, open): (Key, Open)) -> Seen {
         key,
         request_id: open.request_id,
         bytes: open.bytes,
+        part: None,
     }
 }
 
@@ -247,6 +277,14 @@ impl Meter {
         if let Some(seen) = &mut self.seen {
             seen.bytes += bytes as u64;
         }
+    }
+
+    /// The answer is this part of a file.
+    pub fn of_part(mut self, first: u64, count: u64) -> Self {
+        if let Some(seen) = &mut self.seen {
+            seen.part = Some((first, count));
+        }
+        self
     }
 
     /// A body whose bytes are counted.
@@ -303,8 +341,9 @@ mod tests {
     fn seen(action: Action, camera: CameraId, bytes: u64) -> Seen {
         let subject = Subject {
             action,
-            camera,
+            camera: Some(camera),
             recording: None,
+            archive: None,
             range: None,
         };
         let user = UserId(uuid::Uuid::nil());
@@ -318,6 +357,7 @@ mod tests {
             },
             request_id: "one".to_owned(),
             bytes,
+            part: None,
         }
     }
 
@@ -338,7 +378,10 @@ mod tests {
         );
         let over = open.over(begun + Duration::from_secs(110));
         assert_eq!(over.len(), 1);
-        assert_eq!((over[0].bytes, over[0].key.subject.camera), (500, camera));
+        assert_eq!(
+            (over[0].bytes, over[0].key.subject.camera),
+            (500, Some(camera))
+        );
         assert_eq!(open.all().len(), 1);
     }
 
@@ -355,5 +398,19 @@ mod tests {
         assert_eq!(written.len(), 35);
         written.extend(open.all());
         assert_eq!(written.iter().map(|seen| seen.bytes).sum::<u64>(), 4_320);
+    }
+
+    #[test]
+    fn what_broke_off_counts_without_what_was_on_its_way() {
+        let part = |bytes, count| {
+            let mut seen = seen(Action::Download, CameraId::new(), bytes);
+            seen.part = Some((100, count));
+            seen.delivered()
+        };
+        assert_eq!(part(50, 50), Some((100, 150)));
+        assert_eq!(part(49, 50), Some((100, 100)));
+        let many = ON_ITS_WAY_BYTES + 7;
+        assert_eq!(part(many, many + 1), Some((100, 107)));
+        assert_eq!(seen(Action::Live, CameraId::new(), 1).delivered(), None);
     }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use wire::ids::{CameraId, RecordingId};
+use wire::ids::{ArchiveId, CameraId, RecordingId};
 use wire::resource::Page;
 use wire::time::UtcTime;
 use wire::tunnel::Permission;
@@ -40,10 +40,12 @@ pub struct Access {
     address: Option<String>,
     /// `download`, `playback` or `live`.
     action: String,
-    /// Which camera.
-    camera_id: CameraId,
+    /// Which camera; null for an archive.
+    camera_id: Option<CameraId>,
     /// Which recording, where it was one.
     recording_id: Option<RecordingId>,
+    /// Which archive, where it was one.
+    archive_id: Option<ArchiveId>,
     /// Beginning of the range that was played.
     from_utc: Option<UtcTime>,
     /// Its end.
@@ -64,6 +66,7 @@ impl From<AccessEntry> for Access {
             action: entry.action,
             camera_id: entry.camera,
             recording_id: entry.recording,
+            archive_id: entry.archive,
             from_utc: entry.range.map(|range| range.from),
             to_utc: entry.range.map(|range| range.to),
             bytes: entry.bytes,

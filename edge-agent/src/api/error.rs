@@ -13,12 +13,17 @@ impl From<CatalogError> for ApiError {
             CatalogError::NoRecorder(_) => ErrorCode::RecorderNotFound,
             CatalogError::NoCamera(_) => ErrorCode::CameraNotFound,
             CatalogError::NoRecording(_) => ErrorCode::RecordingNotFound,
-            CatalogError::NoJob(_) | CatalogError::NoChannel { .. } => ErrorCode::NotFound,
+            CatalogError::NoJob(_)
+            | CatalogError::NoArchive(_)
+            | CatalogError::NothingToArchive
+            | CatalogError::NoChannel { .. } => ErrorCode::NotFound,
             CatalogError::LockLimit { .. } => ErrorCode::LockLimitReached,
             CatalogError::NoBookmark(_) => ErrorCode::BookmarkNotFound,
             CatalogError::Locked(_)
             | CatalogError::Bookmarked(_)
             | CatalogError::TooManyBookmarks
+            | CatalogError::ArchiveState(_)
+            | CatalogError::BeingArchived { .. }
             | CatalogError::WrongState { .. }
             | CatalogError::NeverLoggedIn(_) => ErrorCode::Conflict,
             CatalogError::BadCursor => ErrorCode::ValidationFailed,

@@ -40,7 +40,7 @@ impl Default for Listeners {
 /// Data of an event `changed`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Changed {
-    /// `recorder`, `camera`, `recording`, `job` or `bookmark`.
+    /// `recorder`, `camera`, `recording`, `job`, `bookmark` or `archive`.
     kind: &'static str,
     /// Which one; null when many changed, or some changes were missed: read all of the kind anew.
     id: Option<String>,
@@ -91,6 +91,7 @@ fn changes(
                 ChangeKind::Recording,
                 ChangeKind::SyncJob,
                 ChangeKind::Bookmark,
+                ChangeKind::Archive,
             ]
             .map(|kind| event(Change { kind, id: None }))
             .into(),
@@ -108,6 +109,7 @@ fn event(change: Change) -> Result<Event, Infallible> {
             ChangeKind::Recording => "recording",
             ChangeKind::SyncJob => "job",
             ChangeKind::Bookmark => "bookmark",
+            ChangeKind::Archive => "archive",
         },
         id: change.id,
     };

@@ -64,8 +64,9 @@ pub async fn file(
     };
     let subject = Subject {
         action: Action::Live,
-        camera,
+        camera: Some(camera),
         recording: None,
+        archive: None,
         range: None,
     };
     let body = app.own.access.meter(&who, subject).body(Body::from(bytes));

@@ -19,6 +19,7 @@
 
 mod access;
 mod access_log;
+mod archives;
 pub mod backup;
 mod bookmarks;
 mod cameras;
@@ -32,6 +33,7 @@ mod health;
 mod live;
 mod media;
 mod openapi;
+mod part;
 mod places;
 mod playback;
 pub mod principal;
@@ -62,6 +64,7 @@ use wire::claim::Membership;
 use wire::ids::ApplianceId;
 use wire::time::UtcTime;
 
+use crate::archive::Archiver;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
 use crate::evict::Evictor;
@@ -121,6 +124,8 @@ pub struct Parts {
     pub pipeline: Pipeline,
     /// Live streams.
     pub live: LiveHub,
+    /// Archives.
+    pub archiver: Archiver,
     /// Who may use a recorder when.
     pub governor: Governor,
     /// Which organisation the appliance belongs to, as the uplink knows it.

@@ -8,7 +8,7 @@ use utoipa::openapi::{
     Components, ContentBuilder, Info, OpenApi, Ref, ResponseBuilder, SecurityRequirement,
 };
 use wire::error::{ErrorBody, ErrorCode, ErrorResponse};
-use wire::ids::{BookmarkId, CameraId, LogId, RecorderId, RecordingId, SyncJobId};
+use wire::ids::{ArchiveId, BookmarkId, CameraId, LogId, RecorderId, RecordingId, SyncJobId};
 use wire::resource::RecordingStatus;
 use wire::time::UtcTime;
 
@@ -29,6 +29,7 @@ const COOKIE: &str = "cookie";
     RecordingId,
     SyncJobId,
     BookmarkId,
+    ArchiveId,
     LogId,
     RecordingStatus
 )))]

@@ -67,8 +67,9 @@ pub async fn playlist(
     // What is fetched by this playlist is counted by recording; this tells what was asked for.
     let subject = Subject {
         action: Action::Playback,
-        camera,
+        camera: Some(camera),
         recording: None,
+        archive: None,
         range: Some(range),
     };
     drop(app.own.access.meter(&who, subject));

@@ -11,8 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, backup, bookmarks, cameras, custody, discover, downloads, events, gaps,
-    health, live, media, openapi, places, playback, recorders, recordings, reports, request,
+    App, access_log, archives, backup, bookmarks, cameras, custody, discover, downloads, events,
+    gaps, health, live, media, openapi, places, playback, recorders, recordings, reports, request,
     retention, session, setup, storage, sync, system, ui,
 };
 
@@ -66,6 +66,11 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(live::list))
         .routes(routes!(sync::list, sync::start))
         .routes(routes!(sync::get, sync::cancel))
+        .routes(routes!(archives::list, archives::add))
+        .routes(routes!(archives::get, archives::remove))
+        .routes(routes!(archives::download))
+        .routes(routes!(archives::clear))
+        .routes(routes!(archives::mail))
         // The appliance
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))

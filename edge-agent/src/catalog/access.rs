@@ -1,12 +1,12 @@
 //! Who read which footage (P3): a row for the appliance's own log, a report for the relay's.
 
 use rusqlite::{Row, params};
-use wire::ids::{CameraId, RecordingId};
+use wire::ids::{ArchiveId, CameraId, RecordingId};
 use wire::resource::Page;
 use wire::telemetry::{Event, FootageAccess};
 use wire::time::UtcTime;
 
-use super::text::{cut, parsed, parsed_opt, signed, size, time, time_opt};
+use super::text::{cut, parsed_opt, signed, size, time, time_opt};
 use super::{Catalog, CatalogError, outbox};
 use crate::model::time::UtcRange;
 
@@ -26,10 +26,12 @@ pub struct AccessEntry {
     pub address: Option<String>,
     /// `download`, `playback`, `live`.
     pub action: String,
-    /// Which camera.
-    pub camera: CameraId,
-    /// Which recording, unless live.
+    /// Which camera; none for an archive.
+    pub camera: Option<CameraId>,
+    /// Which recording, unless live or an archive.
     pub recording: Option<RecordingId>,
+    /// Which archive.
+    pub archive: Option<ArchiveId>,
     /// Which range, for playback.
     pub range: Option<UtcRange>,
     /// Bytes sent.
@@ -46,8 +48,9 @@ fn entry_of(row: &Row<'_>) -> rusqlite::Result<AccessEntry> {
         via: row.get("via")?,
         address: row.get("address")?,
         action: row.get("action")?,
-        camera: parsed(row, "camera_id")?,
+        camera: parsed_opt(row, "camera_id")?,
         recording: parsed_opt(row, "recording_id")?,
+        archive: parsed_opt(row, "archive_id")?,
         range: from.zip(to).map(|(from, to)| UtcRange { from, to }),
         bytes: size(row, "bytes")?,
         request_id: row.get("request_id")?,
@@ -70,8 +73,8 @@ impl Catalog {
             };
             w.tx.prepare_cached(
                 "insert into access_log (at_utc, username, via, address, action, camera_id, recording_id,
-                    range_from, range_to, bytes, request_id)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    range_from, range_to, bytes, request_id, archive_id)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 w.now.micros(),
@@ -79,12 +82,13 @@ impl Catalog {
                 access.via,
                 address.map(|text| cut(&text, 200)),
                 access.action,
-                access.camera_id.to_string(),
+                access.camera_id.map(|id| id.to_string()),
                 access.recording_id.map(|id| id.to_string()),
                 range.map(|range| range.from.micros()),
                 range.map(|range| range.to.micros()),
                 signed(access.bytes),
                 access.request_id,
+                access.archive_id.map(|id| id.to_string()),
             ])?;
             let newest = w.tx.last_insert_rowid();
             w.tx.prepare_cached("delete from access_log where id <= ?1")?

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use base::sqlite::{DbError, OpenError};
-use wire::ids::{BookmarkId, CameraId, RecorderId, RecordingId, SyncJobId};
+use wire::ids::{ArchiveId, BookmarkId, CameraId, RecorderId, RecordingId, SyncJobId};
 use wire::resource::RecordingStatus;
 
 use crate::model::retention::Bytes;
@@ -57,6 +57,27 @@ pub enum CatalogError {
     /// No such sync job.
     #[error("there is no sync job {0}")]
     NoJob(SyncJobId),
+    /// No such archive.
+    #[error("there is no archive {0}")]
+    NoArchive(ArchiveId),
+    /// An archive is in a state in which this cannot be done; the text says which and what to do.
+    #[error("{0}")]
+    ArchiveState(String),
+    /// Nothing is held that could be packed.
+    #[error(
+        "nothing is held of this range that could be packed: ask for another range, or fetch its footage first"
+    )]
+    NothingToArchive,
+    /// A recording is being packed.
+    #[error(
+        "recording {recording} is being packed into archive {archive}: wait until that is ready, or cancel it"
+    )]
+    BeingArchived {
+        /// Which recording.
+        recording: RecordingId,
+        /// Into which archive.
+        archive: ArchiveId,
+    },
     /// Locked footage does not leave.
     #[error("recording {0} is locked: unlock it first")]
     Locked(RecordingId),

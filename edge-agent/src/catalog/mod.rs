@@ -8,6 +8,7 @@ pub mod access;
 pub mod adopt;
 pub mod alarms;
 pub mod anew;
+pub mod archives;
 pub mod bookmarks;
 pub mod cameras;
 pub mod check;
@@ -57,6 +58,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v8_fetched_bytes.sql"),
         include_str!("upgrade/v9_custody.sql"),
         include_str!("upgrade/v10_ring.sql"),
+        include_str!("upgrade/v11_archive.sql"),
     ],
 };
 
@@ -105,6 +107,8 @@ pub enum ChangeKind {
     SyncJob,
     /// A bookmark.
     Bookmark,
+    /// An archive.
+    Archive,
 }
 
 /// One change, for people who watch. It carries no content: who cares reads the thing again.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use rusqlite::Row;
 use rusqlite::types::Type;
+use wire::archive::{ArchiveOrigin, ArchiveState, MailState};
 use wire::resource::{
     CameraState, DriverKind, EvictionCause, RecorderState, RecordingStatus, SyncJobState,
 };
@@ -39,6 +40,12 @@ macro_rules! words {
 }
 
 words! {
+    ArchiveState {
+        Building = "building", Ready = "ready", Downloaded = "downloaded", Clearing = "clearing", Cleared = "cleared",
+        Failed = "failed",
+    }
+    ArchiveOrigin { Weekly = "weekly", Asked = "asked" }
+    MailState { None = "none", Waiting = "waiting", Sent = "sent", Failed = "failed" }
     DriverKind { Sdk = "sdk", Isapi = "isapi" }
     RecorderState { Unknown = "unknown", Online = "online", Offline = "offline", Error = "error" }
     CameraState { Unknown = "unknown", Online = "online", Offline = "offline" }

@@ -9,7 +9,7 @@ use crate::model::time::UtcTime;
 /// The room on a volume, and what is wanted of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Completed footage.
+    /// Completed footage, and archives.
     pub held_bytes: u64,
     /// Promised to downloads under way.
     pub reserved_bytes: u64,

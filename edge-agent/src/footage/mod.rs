@@ -3,6 +3,7 @@
 //! What lies here describes itself (S9): beside every media file is a sidecar, written first and removed last, so that
 //! a file without a description never exists. Which files there should be is the catalog's knowledge, not this one's.
 
+pub mod archives;
 pub mod fragments;
 pub mod keep;
 pub mod path;

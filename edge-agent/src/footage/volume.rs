@@ -270,7 +270,7 @@ impl Volume {
         self.0.reserved_bytes.fetch_add(bytes, Ordering::SeqCst);
         Reservation {
             volume: self.clone(),
-            bytes,
+            bytes: AtomicU64::new(bytes),
             written_bytes: 0,
         }
     }
@@ -280,7 +280,7 @@ impl Volume {
 #[derive(Debug)]
 pub struct Reservation {
     volume: Volume,
-    bytes: u64,
+    bytes: AtomicU64,
     written_bytes: u64,
 }
 
@@ -292,12 +292,12 @@ impl Reservation {
 
     /// How much was promised.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes.load(Ordering::SeqCst)
     }
 
     /// So many bytes of the download lie on the disk now: they are not free any more, so they are not promised twice.
     pub fn note_written(&mut self, bytes: u64) {
-        let written = bytes.min(self.bytes);
+        let written = bytes.min(self.bytes());
         let counter = &self.volume.0.written_bytes;
         if written >= self.written_bytes {
             counter.fetch_add(written - self.written_bytes, Ordering::SeqCst);
@@ -314,20 +314,25 @@ impl Reservation {
         more.volume
             .0
             .reserved_bytes
-            .fetch_add(more.bytes, Ordering::SeqCst);
-        self.bytes += more.bytes;
+            .fetch_add(more.bytes(), Ordering::SeqCst);
+        self.bytes.fetch_add(more.bytes(), Ordering::SeqCst);
+    }
+
+    /// Gives the room back before its time: the disk itself has set it aside.
+    pub fn give_back(&self) {
+        let bytes = self.bytes.swap(0, Ordering::SeqCst);
+        self.volume
+            .0
+            .reserved_bytes
+            .fetch_sub(bytes, Ordering::SeqCst);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let counters = &self.volume.0;
-        counters
-            .reserved_bytes
-            .fetch_sub(self.bytes, Ordering::SeqCst);
-        counters
-            .written_bytes
-            .fetch_sub(self.written_bytes, Ordering::SeqCst);
+        self.give_back();
+        let counter = &self.volume.0.written_bytes;
+        counter.fetch_sub(self.written_bytes, Ordering::SeqCst);
     }
 }
 

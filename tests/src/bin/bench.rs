@@ -1,6 +1,8 @@
 //! `make bench`: each figure is a ratio to a named peer or limit, measured in the same run. Ends with 1 when a limit is
 //! broken. Numbers of one run on one machine: the ratio is what to compare.
 
+#[path = "bench/archive.rs"]
+mod archive;
 #[path = "bench/ring.rs"]
 mod ring;
 
@@ -103,7 +105,8 @@ async fn main() -> Result<()> {
 async fn with_recorders(dir: &Path, figures: &mut Vec<Figure>) -> Result<()> {
     let large = dir.join("large");
     let mut world = world(&large, GIBIBYTE_S).await?;
-    ingest(&mut world, &large, "1 GiB", figures).await?;
+    let recording = ingest(&mut world, &large, "1 GiB", figures).await?;
+    archive::packed(&world, &large, &recording, figures).await?;
     world.appliance.stop()?;
     world.relay.stop()?;
     drop(world);

@@ -2,6 +2,8 @@
 
 mod agent_killed_leaves_no_process_behind;
 mod agent_killed_twenty_times_loses_nothing_completed;
+mod archive_is_told_downloaded_and_cleared;
+mod archive_killed_while_it_is_built_and_cleared;
 mod backup_brings_a_lost_box_back;
 mod bad_config_is_explained;
 mod broker_of_ones_own;

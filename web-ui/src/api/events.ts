@@ -21,6 +21,7 @@ const TOUCHED = new Map<string, readonly string[]>([
   ["recorder", ["recorder", "camera"]],
   ["bookmark", ["bookmark", "recording"]],
   ["job", ["job"]],
+  ["archive", ["archive"]],
   ["site", ["site", "camera"]],
   ["storage", ["storage"]],
 ]);

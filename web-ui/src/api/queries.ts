@@ -7,6 +7,7 @@ import { infiniteQueryOptions, queryOptions, type QueryClient } from "@tanstack/
 import { apiUrl, ask, demand } from "./client";
 import { ApiProblem, isLoggedOut } from "./problem";
 import type {
+  Archive,
   Bookmark,
   CameraLimits,
   Custody,
@@ -203,6 +204,28 @@ export function syncJobQuery(id: string) {
     queryKey: ["job", id],
     queryFn: () => demand<SyncJob>("GET", apiUrl(`/sync/${id}`)),
     refetchInterval: ({ state }) => (state.data && isEnded(state.data) ? false : 2_000),
+  });
+}
+
+/** While one is packed its progress changes without events enough. */
+export const archivesQuery = infiniteQueryOptions({
+  queryKey: ["archive", "list"],
+  queryFn: ({ pageParam }) => demand<Page<Archive>>("GET", apiUrl("/archives", { cursor: pageParam })),
+  initialPageParam: "",
+  getNextPageParam: (page) => page.next_cursor,
+  refetchInterval: ({ state }) =>
+    state.data?.pages.some((page) => page.items.some(isUnderWay)) ? 2_000 : 60_000,
+});
+
+/** Whether an archive goes on by itself. */
+function isUnderWay({ state, mail }: Archive): boolean {
+  return state === "building" || state === "clearing" || mail.state === "waiting";
+}
+
+export function archiveQuery(id: string) {
+  return queryOptions({
+    queryKey: ["archive", "one", id],
+    queryFn: () => demand<Archive>("GET", apiUrl(`/archives/${id}`)),
   });
 }
 

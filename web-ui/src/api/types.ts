@@ -389,6 +389,52 @@ export interface Timeline extends Completeness {
   day_to_utc: UtcTime;
 }
 
+export type ArchiveState = "building" | "ready" | "downloaded" | "clearing" | "cleared" | "failed";
+
+/** A ZIP of recordings of a range of days. */
+export interface Archive {
+  id: string;
+  state: ArchiveState;
+  origin: "weekly" | "asked";
+  from_utc: UtcTime;
+  to_utc: UtcTime;
+  /** Null: all. */
+  cameras: string[] | null;
+  asked_by: string | null;
+  recordings: number;
+  damaged: number;
+  left_out: number;
+  /** Of the file; about that while it is built. */
+  bytes: number;
+  progress_percent: number;
+  file_name: string | null;
+  digest: string | null;
+  volume: string | null;
+  downloaded_percent: number;
+  failure: string | null;
+  mail: {
+    state: "none" | "waiting" | "sent" | "failed";
+    attempts: number;
+    next_attempt_at: UtcTime | null;
+    failure: string | null;
+  };
+  /** What clearing would delete; only of a single archive that can be cleared. */
+  clears: { recordings: number; bytes: number; locked: number } | null;
+  cleared_recordings: number;
+  locked_recordings: number;
+  created_at: UtcTime;
+  ready_at: UtcTime | null;
+  downloaded_at: UtcTime | null;
+  cleared_at: UtcTime | null;
+}
+
+/** Body of `POST /archives`; without cameras, all of them. */
+export interface ArchiveRequest {
+  from: UtcTime;
+  to: UtcTime;
+  cameras?: string[];
+}
+
 /** Where a live stream plays. */
 export interface StreamLink {
   url: string;

@@ -1,18 +1,21 @@
 /** States: always a shape and a word, the colour only repeats them. */
 import {
+  CheckCheck,
   CircleCheck,
   CircleDashed,
   CircleX,
   Clock,
   Download,
+  Eraser,
+  PackageOpen,
   PlugZap,
   Trash2,
   TriangleAlert,
   type LucideIcon,
 } from "lucide-react";
 
-import type { CameraState, RecorderState, RecordingStatus, Verdict } from "../api/types";
-import { STATUS_TEXT, VERDICT_TEXT } from "../words";
+import type { ArchiveState, CameraState, RecorderState, RecordingStatus, Verdict } from "../api/types";
+import { ARCHIVE_TEXT, STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {
   icon: LucideIcon;
@@ -70,6 +73,19 @@ const VERDICT: Record<Verdict, Omit<Shape, "text">> = {
 
 export function VerdictView({ verdict }: { verdict: Verdict }) {
   return <State {...VERDICT[verdict]} text={VERDICT_TEXT[verdict]} />;
+}
+
+const ARCHIVE: Record<ArchiveState, Omit<Shape, "text">> = {
+  building: { icon: PackageOpen, colour: "text-accent" },
+  ready: { icon: CircleCheck, colour: "text-ok" },
+  downloaded: { icon: CheckCheck, colour: "text-ok" },
+  clearing: { icon: Eraser, colour: "text-warn" },
+  cleared: { icon: Trash2, colour: "text-soft" },
+  failed: { icon: TriangleAlert, colour: "text-bad" },
+};
+
+export function ArchiveStateView({ state }: { state: ArchiveState }) {
+  return <State {...ARCHIVE[state]} text={ARCHIVE_TEXT[state]} />;
 }
 
 export function OnlineView({ online }: { online: boolean }) {

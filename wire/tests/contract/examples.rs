@@ -180,8 +180,9 @@ fn events() -> Vec<(&'static str, EventKind, Event)> {
         username: "ann".into(),
         via: "lan".into(),
         action: "download".into(),
-        camera_id: CameraId(id(2)),
+        camera_id: Some(CameraId(id(2))),
         recording_id: Some(RecordingId(id(1))),
+        archive_id: None,
         bytes: 266_112_004,
         request_id: "019de2b4-0000-7000-8000-000000000008".into(),
     };

@@ -291,7 +291,10 @@ async fn every_access_is_logged_with_the_bytes_that_were_sent() {
     for access in &accesses {
         assert_eq!(access.username, "admin");
         assert_eq!(access.via, "lan");
-        assert_eq!((access.camera, access.recording), (site.camera, Some(id)));
+        assert_eq!(
+            (access.camera, access.recording),
+            (Some(site.camera), Some(id))
+        );
         assert!(!access.request_id.is_empty());
     }
 }

@@ -22,6 +22,7 @@ use crate::api::backup::MakeBackup;
 use crate::api::router::router;
 use crate::api::session::new_session;
 use crate::api::{App, Parts, Via, cookies};
+use crate::archive::Archiver;
 use crate::evict::Evictor;
 use crate::governor::Governor;
 use crate::live::LiveHub;
@@ -109,6 +110,14 @@ impl House {
             below.volumes.clone(),
             Default::default(),
         );
+        let archiver = Archiver::new(crate::archive::Parts {
+            catalog: below.catalog.clone(),
+            volumes: below.volumes.clone(),
+            evictor: evictor.clone(),
+            config: Default::default(),
+            mailer: None,
+            appliance: None,
+        });
         let config = crate::pipeline::DownloadConfig::default();
         let governor = Governor::new(config.governed(), below.clock.clone());
         let pipeline = Pipeline::new(pipeline::Parts {
@@ -154,6 +163,7 @@ impl House {
             sessions,
             pipeline,
             live,
+            archiver,
             governor,
             membership: membership_rx,
             uplink,

@@ -137,7 +137,10 @@ async fn what_a_playlist_names_is_fetched_decoded_and_logged() {
     let bytes: u64 = accesses.items.iter().map(|a| a.bytes).sum();
     assert!(bytes >= media.len() as u64);
     for access in accesses.items {
-        assert_eq!((access.action.as_str(), access.camera), ("live", camera));
+        assert_eq!(
+            (access.action.as_str(), access.camera),
+            ("live", Some(camera))
+        );
         assert_eq!(access.recording, None);
     }
     house.app.live.shutdown().await;

@@ -526,8 +526,9 @@ async fn who_saw_what_is_listed_for_those_who_manage() {
             username: "admin".into(),
             via: "lan".into(),
             action: action.into(),
-            camera_id: recording.camera_id,
+            camera_id: Some(recording.camera_id),
             recording_id: Some(recording.id),
+            archive_id: None,
             bytes: 10,
             request_id: "r".into(),
         };

@@ -10,6 +10,7 @@ use wire::ids::{CameraId, RecordingId};
 
 use super::super::text::{parsed, size};
 use super::super::{CatalogError, FILE, SCHEMA};
+use super::archives;
 use super::interrupted::digest_of;
 use crate::footage::path::{CAMERAS, MEDIA, NATIVE, SIDECAR, Stem};
 use crate::footage::sidecar::Sidecar;
@@ -43,6 +44,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Completed recordings whose files were looked at.
     pub recordings: u64,
+    /// Archives whose files were looked at.
+    pub archives: u64,
     /// Files under `cameras/` that were looked at.
     pub files: u64,
     /// Work that an interruption left, which the next start of the agent finishes.
@@ -50,7 +53,7 @@ pub struct Report {
 }
 
 impl Report {
-    fn add(&mut self, invariant: u8, message: impl Into<String>) {
+    pub(super) fn add(&mut self, invariant: u8, message: impl Into<String>) {
         self.findings.push(Finding {
             invariant,
             message: message.into(),
@@ -113,6 +116,7 @@ pub fn check(folder: &Path, deep: bool) -> Result<Report, CatalogError> {
     database(&c, deep, &mut report)?;
     totals(&c, &mut report)?;
     outbox(&c, &mut report)?;
+    archives::rows(&c, &mut report)?;
     for volume in volumes(&c)? {
         if let Err(e) = volume.check() {
             let held: u64 = c.query_row(
@@ -127,10 +131,13 @@ pub fn check(folder: &Path, deep: bool) -> Result<Report, CatalogError> {
         }
         rows_have_files(&c, &volume, deep, &mut report)?;
         files_have_rows(&c, &volume, &mut report)?;
+        archives::check(&c, &volume, deep, &mut report)?;
     }
     report.unfinished = c.query_row(
         "select (select count(*) from garbage) + (select count(*) from recording indexed by recording_unfinished
-            where stem is not null and status <> 'completed') as n",
+            where stem is not null and status <> 'completed')
+            + (select count(*) from archive where volume_id is not null and state in ('building', 'clearing', 'failed'))
+            as n",
         [],
         |row| size(row, "n"),
     )?;

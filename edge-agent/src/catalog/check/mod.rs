@@ -1,5 +1,6 @@
 //! The invariants (ARCHITECTURE.md), finished after an interruption at start-up and checked by `edge-agent check`.
 
+mod archives;
 mod interrupted;
 mod invariants;
 mod missing;

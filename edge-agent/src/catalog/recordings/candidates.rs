@@ -9,14 +9,21 @@ use crate::footage::volume::VolumeId;
 use crate::model::retention::{CameraHolding, Candidate};
 use crate::model::time::UtcRange;
 
-// Protected footage is not even looked at: the index puts it elsewhere.
+// Protected footage is not even looked at: the index puts it elsewhere. What is packed into an archive just now stays until
+// that is done.
 pub(in super::super) const OF_VOLUME: &str = "
     select id, camera_id, start_utc, end_utc, kept_bytes, protected from recording indexed by recording_to_evict
-    where volume_id = ?1 and protected = 0 and status = 'completed' order by start_utc, id";
+    where volume_id = ?1 and protected = 0 and status = 'completed'
+        and not exists (select 1 from archive_item cross join archive on archive.id = archive_id
+            where recording_id = recording.id and archive.state = 'building')
+    order by start_utc, id";
 
 pub(in super::super) const OF_CAMERA: &str = "
     select id, camera_id, start_utc, end_utc, kept_bytes, protected from recording indexed by recording_to_age
-    where camera_id = ?1 and protected = 0 and status = 'completed' order by start_utc, id";
+    where camera_id = ?1 and protected = 0 and status = 'completed'
+        and not exists (select 1 from archive_item cross join archive on archive.id = archive_id
+            where recording_id = recording.id and archive.state = 'building')
+    order by start_utc, id";
 
 fn candidate_of(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     Ok(Candidate {

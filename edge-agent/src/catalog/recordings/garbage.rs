@@ -7,7 +7,8 @@ use wire::resource::{EvictionCause, Recording, RecordingStatus};
 use wire::telemetry::Event;
 
 use super::super::text::{Word, parsed};
-use super::super::{Catalog, CatalogError, Work};
+use super::super::{Catalog, CatalogError, Work, archives};
+use super::fetch::require;
 use crate::footage::keep;
 use crate::footage::path::Stem;
 use crate::footage::volume::{Volume, VolumeId, Volumes};
@@ -36,6 +37,12 @@ impl Catalog {
             if recording.bookmarked {
                 return Err(CatalogError::Bookmarked(id));
             }
+            if let Some(archive) = archives::packing(w.tx, id)? {
+                return Err(CatalogError::BeingArchived {
+                    recording: id,
+                    archive,
+                });
+            }
             if recording.status != RecordingStatus::Evicted {
                 evict(w, id, EvictionCause::Deleted)?;
                 w.recordings_changed(Event::RecordingEvicted, &[id])?;
@@ -45,7 +52,8 @@ impl Catalog {
         .await
     }
 
-    /// Footage leaves. What is protected, or no longer held, is left out: the choice may be a moment old. Returns those
+    /// Footage leaves. What is protected, being packed into an archive, or no longer held, is left out: the choice may be a
+    /// moment old. Returns those
     /// that left; their files go with [`Catalog::empty_garbage`].
     pub async fn evict(
         &self,
@@ -57,7 +65,10 @@ impl Catalog {
             for id in ids {
                 let recording = super::get(w.tx, id)?;
                 let protected = recording.locked || recording.bookmarked;
-                if recording.status == RecordingStatus::Completed && !protected {
+                if recording.status == RecordingStatus::Completed
+                    && !protected
+                    && archives::packing(w.tx, id)?.is_none()
+                {
                     evict(w, id, cause)?;
                     left.push(id);
                 }
@@ -148,7 +159,11 @@ fn remove_files(volume: &Volume, stems: Vec<Stem>) -> Vec<Stem> {
 
 /// The row becomes a tombstone. The name of a held recording passes to the garbage; one that is only reserved stays
 /// with the row until whoever is keeping it finds out ([`super::complete`]) or start-up does.
-fn evict(w: &mut Work<'_>, id: RecordingId, cause: EvictionCause) -> Result<(), CatalogError> {
+pub(in super::super) fn evict(
+    w: &mut Work<'_>,
+    id: RecordingId,
+    cause: EvictionCause,
+) -> Result<(), CatalogError> {
     let threw =
         w.tx.prepare_cached(
             "insert into garbage (volume_id, stem, since_utc)

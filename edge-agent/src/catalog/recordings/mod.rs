@@ -23,7 +23,7 @@ pub use self::{
     held::{Held, Span, SpanFilter},
 };
 pub(super) use fetch::{give_up, source_time, take_up};
-pub(super) use garbage::throw_away;
+pub(super) use garbage::{evict as evict_one, throw_away};
 pub(super) use kept::complete;
 pub(super) use locks::within_lock_max;
 

@@ -238,8 +238,9 @@ async fn reading_footage_is_logged_and_reported() {
             username: "ada".to_owned(),
             via: "lan".to_owned(),
             action: "download".to_owned(),
-            camera_id: CameraId::new(),
+            camera_id: Some(CameraId::new()),
             recording_id: Some(RecordingId::new()),
+            archive_id: None,
             bytes: n,
             request_id: format!("r{n}"),
         };
