@@ -265,7 +265,7 @@ async fn what_is_being_packed_does_not_leave() {
         "{refused}"
     );
     // Nothing may leave, so there is no room for more; once it is cancelled there is.
-    evictor(&house).need(3_900_000).await.unwrap_err();
+    evictor(&house).need(3_900_000, None).await.unwrap_err();
     let left = house
         .catalog
         .evict(ids.clone(), EvictionCause::Pressure)
@@ -280,7 +280,7 @@ async fn what_is_being_packed_does_not_leave() {
     let archive = house.catalog.archive(archive.id).await.unwrap();
     assert_eq!(archive.state, ArchiveState::Failed);
     assert!(archive.failure.unwrap().contains("cancelled by ann"));
-    evictor(&house).need(3_900_000).await.unwrap();
+    evictor(&house).need(3_900_000, None).await.unwrap();
     house.assert_sound();
 }
 

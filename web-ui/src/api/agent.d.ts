@@ -8,6 +8,7 @@ export interface components {
             action: string;
             /** @description Address on the site's network. */
             address?: string | null;
+            archive_id?: components["schemas"]["ArchiveId"] | null;
             /** @description When it was over. */
             at: components["schemas"]["UtcTime"];
             /**
@@ -15,8 +16,7 @@ export interface components {
              * @description Bytes sent.
              */
             bytes: number;
-            /** @description Which camera. */
-            camera_id: components["schemas"]["CameraId"];
+            camera_id?: components["schemas"]["CameraId"] | null;
             from_utc?: components["schemas"]["UtcTime"] | null;
             recording_id?: components["schemas"]["RecordingId"] | null;
             /** @description Finds the request in the journal, the same at the relay. */
@@ -54,6 +54,139 @@ export interface components {
          *     and a level of every topic.
          */
         ApplianceId: string;
+        /** @description An archive. */
+        Archive: {
+            /** @description Who asked for it. */
+            asked_by?: string | null;
+            /**
+             * Format: int64
+             * @description Size of the file; about that while it is built.
+             */
+            bytes: number;
+            /** @description Which cameras; null: all. */
+            cameras?: components["schemas"]["CameraId"][] | null;
+            cleared_at?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int64
+             * @description Recordings that left when it was cleared.
+             */
+            cleared_recordings: number;
+            clears?: components["schemas"]["ArchiveClears"] | null;
+            /** @description When it was asked for. */
+            created_at: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Of those, recordings whose bytes are no longer those that were kept: they are in it as they are now.
+             */
+            damaged: number;
+            /** @description SHA-256 of the file (hex). */
+            digest?: string | null;
+            downloaded_at?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int32
+             * @description How much of the file was delivered to people, 0 to 100; 100 means every byte.
+             */
+            downloaded_percent: number;
+            /** @description Why it could not be made. */
+            failure?: string | null;
+            /** @description Name of the file. */
+            file_name?: string | null;
+            /** @description Start of the range. Recordings are packed whole, so what reaches into the range begins a little before it. */
+            from_utc: components["schemas"]["UtcTime"];
+            /** @description Id. */
+            id: components["schemas"]["ArchiveId"];
+            /**
+             * Format: int64
+             * @description Recordings of the range that could not be read and are not in it.
+             */
+            left_out: number;
+            /**
+             * Format: int64
+             * @description Recordings that stayed then because they were locked.
+             */
+            locked_recordings: number;
+            /** @description The e-mail about it. */
+            mail: components["schemas"]["ArchiveMail"];
+            /** @description Why it is there. */
+            origin: components["schemas"]["ArchiveOrigin"];
+            /**
+             * Format: int32
+             * @description How far the building is, 0 to 100.
+             */
+            progress_percent: number;
+            ready_at?: components["schemas"]["UtcTime"] | null;
+            /**
+             * Format: int64
+             * @description Recordings in it.
+             */
+            recordings: number;
+            /** @description What it is. */
+            state: components["schemas"]["ArchiveState"];
+            /** @description End of the range (exclusive). */
+            to_utc: components["schemas"]["UtcTime"];
+            /** @description Name of the volume that it lies on. */
+            volume?: string | null;
+        };
+        /** @description Body of `POST /archives/{id}/clear`; an empty object clears what was downloaded. */
+        ArchiveClearRequest: {
+            /** @description Clear it although not every byte of it was delivered. */
+            override?: boolean;
+        };
+        /** @description What clearing an archive would delete, as things stand now. */
+        ArchiveClears: {
+            /**
+             * Format: int64
+             * @description Their bytes; those of the archive itself come on top.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Recordings that would stay because they are locked.
+             */
+            locked: number;
+            /**
+             * Format: int64
+             * @description Recordings that would leave.
+             */
+            recordings: number;
+        };
+        /**
+         * Format: uuid
+         * @description A ZIP of recordings of a date range.
+         */
+        ArchiveId: string;
+        /** @description The e-mail about an archive. */
+        ArchiveMail: {
+            /**
+             * Format: int32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /** @description Why the last attempt failed. */
+            failure?: string | null;
+            next_attempt_at?: components["schemas"]["UtcTime"] | null;
+            /** @description How far. */
+            state: components["schemas"]["MailState"];
+        };
+        /**
+         * @description Why there is an archive.
+         * @enum {string}
+         */
+        ArchiveOrigin: "weekly" | "asked";
+        /** @description Body of `POST /archives`. */
+        ArchiveRequest: {
+            /** @description Which cameras; left out: all. */
+            cameras?: components["schemas"]["CameraId"][] | null;
+            /** @description Start of the range. */
+            from: components["schemas"]["UtcTime"];
+            /** @description End of the range (exclusive). */
+            to: components["schemas"]["UtcTime"];
+        };
+        /**
+         * @description What an archive is.
+         * @enum {string}
+         */
+        ArchiveState: "building" | "ready" | "downloaded" | "clearing" | "cleared" | "failed";
         /** @description A moment of a camera that a person marked. It protects the recordings that cover it, also those fetched later. */
         Bookmark: {
             /** @description The moment, true time. */
@@ -234,7 +367,7 @@ export interface components {
         Changed: {
             /** @description Which one; null when many changed, or some changes were missed: read all of the kind anew. */
             id?: string | null;
-            /** @description `recorder`, `camera`, `recording`, `job` or `bookmark`. */
+            /** @description `recorder`, `camera`, `recording`, `job`, `bookmark` or `archive`. */
             kind: string;
         };
         /** @description The appliance's claim, as `GET /system` shows it to who may see it. */
@@ -568,6 +701,11 @@ export interface components {
             /** @description Who logged in. */
             user: components["schemas"]["Me"];
         };
+        /**
+         * @description How far the e-mail about an archive is.
+         * @enum {string}
+         */
+        MailState: "none" | "waiting" | "sent" | "failed";
         /** @description Who is logged in. */
         Me: {
             /** @description Id. */
@@ -607,6 +745,7 @@ export interface components {
                 action: string;
                 /** @description Address on the site's network. */
                 address?: string | null;
+                archive_id?: components["schemas"]["ArchiveId"] | null;
                 /** @description When it was over. */
                 at: components["schemas"]["UtcTime"];
                 /**
@@ -614,8 +753,7 @@ export interface components {
                  * @description Bytes sent.
                  */
                 bytes: number;
-                /** @description Which camera. */
-                camera_id: components["schemas"]["CameraId"];
+                camera_id?: components["schemas"]["CameraId"] | null;
                 from_utc?: components["schemas"]["UtcTime"] | null;
                 recording_id?: components["schemas"]["RecordingId"] | null;
                 /** @description Finds the request in the journal, the same at the relay. */
@@ -625,6 +763,84 @@ export interface components {
                 username: string;
                 /** @description `lan`, or `relay` for somebody far away. */
                 via: string;
+            }[];
+            /** @description Pass as `cursor` for the next page; null at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Archive: {
+            /** @description The items of this page. */
+            items: {
+                /** @description Who asked for it. */
+                asked_by?: string | null;
+                /**
+                 * Format: int64
+                 * @description Size of the file; about that while it is built.
+                 */
+                bytes: number;
+                /** @description Which cameras; null: all. */
+                cameras?: components["schemas"]["CameraId"][] | null;
+                cleared_at?: components["schemas"]["UtcTime"] | null;
+                /**
+                 * Format: int64
+                 * @description Recordings that left when it was cleared.
+                 */
+                cleared_recordings: number;
+                clears?: components["schemas"]["ArchiveClears"] | null;
+                /** @description When it was asked for. */
+                created_at: components["schemas"]["UtcTime"];
+                /**
+                 * Format: int64
+                 * @description Of those, recordings whose bytes are no longer those that were kept: they are in it as they are now.
+                 */
+                damaged: number;
+                /** @description SHA-256 of the file (hex). */
+                digest?: string | null;
+                downloaded_at?: components["schemas"]["UtcTime"] | null;
+                /**
+                 * Format: int32
+                 * @description How much of the file was delivered to people, 0 to 100; 100 means every byte.
+                 */
+                downloaded_percent: number;
+                /** @description Why it could not be made. */
+                failure?: string | null;
+                /** @description Name of the file. */
+                file_name?: string | null;
+                /** @description Start of the range. Recordings are packed whole, so what reaches into the range begins a little before it. */
+                from_utc: components["schemas"]["UtcTime"];
+                /** @description Id. */
+                id: components["schemas"]["ArchiveId"];
+                /**
+                 * Format: int64
+                 * @description Recordings of the range that could not be read and are not in it.
+                 */
+                left_out: number;
+                /**
+                 * Format: int64
+                 * @description Recordings that stayed then because they were locked.
+                 */
+                locked_recordings: number;
+                /** @description The e-mail about it. */
+                mail: components["schemas"]["ArchiveMail"];
+                /** @description Why it is there. */
+                origin: components["schemas"]["ArchiveOrigin"];
+                /**
+                 * Format: int32
+                 * @description How far the building is, 0 to 100.
+                 */
+                progress_percent: number;
+                ready_at?: components["schemas"]["UtcTime"] | null;
+                /**
+                 * Format: int64
+                 * @description Recordings in it.
+                 */
+                recordings: number;
+                /** @description What it is. */
+                state: components["schemas"]["ArchiveState"];
+                /** @description End of the range (exclusive). */
+                to_utc: components["schemas"]["UtcTime"];
+                /** @description Name of the volume that it lies on. */
+                volume?: string | null;
             }[];
             /** @description Pass as `cursor` for the next page; null at the end. */
             next_cursor?: string | null;

@@ -94,7 +94,7 @@ impl Catalog {
         self.write(move |w| {
             let batch: Vec<(i64, RecordingId, RecordingStatus, bool)> =
                 w.tx.prepare_cached(
-                    "select n, recording_id, status, locked from archive_item
+                    "select n, recording_id, status, protected from archive_item
                         cross join recording on recording.id = recording_id
                      where archive_id = ?1 order by n limit ?2",
                 )?
@@ -103,7 +103,7 @@ impl Catalog {
                         row.get("n")?,
                         parsed(row, "recording_id")?,
                         word(row, "status")?,
-                        row.get("locked")?,
+                        row.get("protected")?,
                     ))
                 })?
                 .collect::<Result<_, _>>()?;

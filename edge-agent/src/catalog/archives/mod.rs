@@ -112,8 +112,8 @@ fn told(w: &mut Work<'_>, id: ArchiveId) -> Result<Archive, CatalogError> {
 /// What clearing would delete now.
 fn clears(c: &Connection, id: ArchiveId) -> Result<ArchiveClears, CatalogError> {
     Ok(c.prepare_cached(
-        "select coalesce(sum(not locked), 0) as recordings, coalesce(sum(iif(locked, 0, kept_bytes)), 0) as bytes,
-            coalesce(sum(locked), 0) as locked
+        "select coalesce(sum(not protected), 0) as recordings,
+            coalesce(sum(iif(protected, 0, kept_bytes)), 0) as bytes, coalesce(sum(protected), 0) as locked
          from archive_item cross join recording on recording.id = archive_item.recording_id
          where archive_id = ?1 and status = 'completed' and left_out is null",
     )?

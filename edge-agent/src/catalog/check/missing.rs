@@ -138,9 +138,9 @@ fn settle(
 ) -> Result<bool, CatalogError> {
     if let Some(cause) = cause {
         let left = w.tx.execute(
-            "update recording set status = 'evicted', eviction_cause = ?2, evicted_utc = ?3, volume_id = null,
+            "update recording set marked = 0, status = 'evicted', eviction_cause = ?2, evicted_utc = ?3, volume_id = null,
                 stem = null, fragments = null, updated_utc = max(?3, updated_utc + 1)
-             where id = ?1 and status = 'completed' and locked = 0",
+             where id = ?1 and status = 'completed' and protected = 0",
             params![id.to_string(), cause.word(), w.now.micros()],
         )?;
         if left > 0 {
@@ -148,7 +148,7 @@ fn settle(
         }
     }
     w.tx.execute(
-        "update recording set status = 'pending', volume_id = null, stem = null, kept_bytes = null, digest = null,
+        "update recording set marked = 0, status = 'pending', volume_id = null, stem = null, kept_bytes = null, digest = null,
             source_bytes = null, source_digest = null, fragments = null, received_bytes = 0, completed_utc = null,
             defects = '[]', attempts = 0, updated_utc = max(?2, updated_utc + 1)
          where id = ?1 and status = 'completed'",

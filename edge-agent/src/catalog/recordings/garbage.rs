@@ -8,7 +8,6 @@ use wire::telemetry::Event;
 
 use super::super::text::{Word, parsed};
 use super::super::{Catalog, CatalogError, Work, archives};
-use super::fetch::require;
 use crate::footage::keep;
 use crate::footage::path::Stem;
 use crate::footage::volume::{Volume, VolumeId, Volumes};

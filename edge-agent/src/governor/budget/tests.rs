@@ -303,7 +303,9 @@ proptest! {
                         let runs = budget.count(|one| one.phase == Phase::Runs);
                         prop_assert!(budget.learnt.for_people() >= runs, "what runs is within the limit");
                     } else {
-                        let lower = budget.uses.iter().any(|(other, o)| *other != id && o.is_held() && o.class < one.class);
+                        // Nobody gives way to what is urgent: it is of the background.
+                        let lower = one.class >= Class::Asked
+                            && budget.uses.iter().any(|(other, o)| *other != id && o.is_held() && o.class < one.class);
                         prop_assert!(budget.refused(id, now) || !lower, "told to give up although somebody could give way");
                     }
                 }
