@@ -163,7 +163,10 @@ impl House {
         for extension in ["sqlite-wal", "sqlite-shm"] {
             base::durable::remove_if_there(&file.with_extension(extension)).unwrap();
         }
-        fs::copy(copy, &file).unwrap();
+        // By a new file: a connection that is not quite closed yet writes to the old one.
+        let beside = file.with_extension("new");
+        fs::copy(copy, &beside).unwrap();
+        fs::rename(beside, &file).unwrap();
         Self::again(volumes, clock, dir).await
     }
 
