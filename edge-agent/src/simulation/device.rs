@@ -279,7 +279,13 @@ impl Device {
                     span: placed.span,
                     clock: placed.clock,
                     others,
-                    stated_bytes: placed.span.duration_ms().unsigned_abs(),
+                    // What lies on its disk does not depend on how its times are read.
+                    stated_bytes: film
+                        .span
+                        .to
+                        .min(now)
+                        .ms_since(film.span.from)
+                        .unsigned_abs(),
                     source_type: 0,
                     source_locked: false,
                 })

@@ -121,7 +121,8 @@ async fn the_referee_sees_each_lie() {
 }
 
 /// `make torture-completeness`: `HOLDFAST_CAMERA_DAYS` (10,000) from `HOLDFAST_SEED` (1) on. Each run prints its seed, so
-/// an interrupted campaign goes on with `HOLDFAST_SEED` and what is left.
+/// an interrupted campaign goes on with `HOLDFAST_SEED` and what is left. `HOLDFAST_SHOW=<channel>/<from>/<to>` shows what
+/// was answered about a stretch, and what is known of it in the end.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "ten thousand camera-days take minutes: make torture-completeness"]
 async fn ten_thousand_camera_days() {

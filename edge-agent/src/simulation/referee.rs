@@ -310,7 +310,8 @@ impl Judge<'_> {
             let after = read.iter().find(|read| **read >= at);
             let near_s = by_s.abs() + BLUR_MS / 1_000;
             let near = UtcRange {
-                from: before.copied().unwrap_or(at).plus_s(-near_s),
+                // Set before anybody had read it: nobody can know by how much what lies before that is wrong.
+                from: before.map_or(UtcTime::from_micros(0), |before| before.plus_s(-near_s)),
                 to: after.copied().unwrap_or(self.now).plus_s(near_s),
             };
             near.overlaps(cell)

@@ -64,6 +64,16 @@ pub struct Site {
     chance: Chance,
 }
 
+/// What is to be shown on the way: HOLDFAST_SHOW=<channel>/<from>/<to>.
+fn shown() -> Option<(u32, UtcRange)> {
+    let text = std::env::var("HOLDFAST_SHOW").ok()?;
+    let mut parts = text.split('/');
+    let channel = parts.next()?.parse().ok()?;
+    let from = parts.next()?.parse().ok()?;
+    let to = parts.next()?.parse().ok()?;
+    Some((channel, UtcRange { from, to }))
+}
+
 /// Lives one site to its end, refereed every day and at the end.
 pub async fn live(seed: u64, days: Days) -> (u64, Tally) {
     let mut site = Site::new(seed, days).await;
@@ -82,6 +92,25 @@ pub async fn live(seed: u64, days: Days) -> (u64, Tally) {
         }
     }
     let whole = site.life;
+    if let Some((channel, shown)) = shown() {
+        let known = site
+            .house
+            .catalog
+            .known_of(site.cameras[&channel], shown)
+            .await;
+        println!("known: {:#?}", known.unwrap().facts);
+        for film in &site.device.channels[channel as usize - 1].films {
+            if film.span.overlaps(shown) {
+                println!(
+                    "film {} {} to {} {:?}",
+                    film.name,
+                    film.span.from,
+                    film.span.to,
+                    site.fates.get(&(channel, film.name.clone()))
+                );
+            }
+        }
+    }
     tally.add(&referee::judge(&site, seed, whole, true).await);
     (seed, tally)
 }
@@ -248,6 +277,15 @@ impl Site {
                     cancel.cancel();
                 }
                 let inventory = device.search(&clock, channel, range, now);
+                if let Some((of, shown)) = shown()
+                    && of == channel
+                {
+                    for found in &inventory.recordings {
+                        if found.span.overlaps(shown) {
+                            println!("{now}: asked {range:?}: {found:?}");
+                        }
+                    }
+                }
                 let ended = inventory
                     .recordings
                     .iter()
