@@ -26,7 +26,7 @@ test: setup setup-test ui ## Installs what is missing and passes every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo deny --log-level warn check bans licenses sources
-	cd web-ui && npm test
+	cd web-ui && npm run lint && npm test
 	@# All targets, so that features are united as in the tests and nothing is built twice.
 	cargo build --workspace --all-targets --locked
 	cargo test --workspace --locked

@@ -1,5 +1,5 @@
--- The catalog of an appliance at its newest version (`upgrade/` leads here from older ones). It is a cache of what lies on the disks and on the recorders: footage
--- describes itself (sidecars, S9), so a lost catalog can be rebuilt.
+-- The catalog of an appliance at its newest version (`upgrade/` leads here from older ones). It is a cache of what lies on
+-- the disks and on the recorders: footage describes itself (sidecars, S9), so a lost catalog can be rebuilt.
 --
 -- Times are microseconds since 1970 in UTC (`_utc`); sizes are bytes (`_bytes`). Ids are UUIDs as text.
 -- A recorder's own clock is text without a zone, beside the offset that was measured (R13).

@@ -318,7 +318,8 @@ impl Reservation {
         self.bytes.fetch_add(more.bytes(), Ordering::SeqCst);
     }
 
-    /// Gives the room back before its time: the disk itself has set it aside.
+    /// Gives the room back before its time: the disk itself has set it aside (`fallocate`). Nothing of it may have been
+    /// noted as written.
     pub fn give_back(&self) {
         let bytes = self.bytes.swap(0, Ordering::SeqCst);
         self.volume

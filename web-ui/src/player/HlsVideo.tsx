@@ -79,7 +79,10 @@ export function HlsVideo({ url, live = false, label, starting, fallback, onRetry
       </div>
       <div className="flex min-h-11 flex-wrap items-center justify-between gap-3 border-t border-line px-4 py-1">
         <PictureTime date={date} />
-        {tools?.(date, seek)}
+        {
+          // eslint-disable-next-line react-hooks/refs -- the tools seek when somebody clicks, not while they are drawn
+          tools?.(date, seek)
+        }
         {!live && (
           <SpeedSelect
             onChoose={(speed) => {
