@@ -20,6 +20,7 @@ use crate::backup;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::custody::keeper::Keeper;
+use crate::disks;
 use crate::evict::Evictor;
 use crate::footage::staging;
 use crate::governor::Governor;
@@ -173,6 +174,13 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         Ok::<_, Infallible>(())
     });
 
+    // A disk that is not as it should be is known before anything is written.
+    let watching = disks::watch(
+        catalog.clone(),
+        volumes.clone(),
+        tasks.stop_of(Floor::Recorders),
+    );
+    tasks.spawn(Floor::Recorders, "disks", watching);
     // What an interruption left half done is finished before anything new begins.
     let finished = catalog.finish_interrupted(&volumes).await?;
     tracing::info!(

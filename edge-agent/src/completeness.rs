@@ -24,6 +24,7 @@ pub fn report(known: Known, range: UtcRange) -> Completeness {
         held_ms: total_ms(&coverage.held),
         recorded: told(&coverage.recorded),
         held: told(&coverage.held),
+        away: Vec::new(),
         gaps: coverage.gaps.iter().map(gap).collect(),
         risk: known.risk,
     }

@@ -32,7 +32,7 @@ use wire::telemetry::Severity;
 
 use crate::catalog::recordings::Emptied;
 use crate::catalog::{Catalog, CatalogError};
-use crate::footage::volume::{Reservation, Volume, VolumeError, VolumeId, Volumes};
+use crate::footage::volume::{LOOK_MAX, Reservation, Volume, VolumeError, VolumeId, Volumes};
 use crate::model::retention::{Bytes, CameraHolding, DAY_MS, Rule};
 use crate::model::time::UtcTime;
 pub use archive::ArchiveNeed;
@@ -212,31 +212,28 @@ impl Evictor {
     /// there is most room, or else where the oldest footage may leave.
     pub async fn need(&self, bytes: u64, begun: Option<VolumeId>) -> Result<Reservation, NoRoom> {
         let _turn = self.0.turn.lock().await;
-        self.0.volumes.for_writing()?;
-        let there: Vec<&Volume> = self
-            .0
-            .volumes
-            .iter()
-            .filter(|volume| volume.check().is_ok())
-            .collect();
-        let only = there
+        let fit = self.0.volumes.for_writing().await?;
+        let only = fit
             .iter()
             .copied()
             .find(|volume| Some(volume.id()) == begun);
-        let there = only.map_or(there, |begun| vec![begun]);
-        if let Some(volume) = self.roomiest(&there, bytes).await? {
-            return Ok(volume.reserve(bytes));
-        }
+        let fit = only.map_or(fit, |begun| vec![begun]);
         let mut error = None;
-        for volume in self.by_oldest(&there, bytes).await? {
-            let (_, short_bytes) = self.make_room(volume, bytes).await?;
-            if short_bytes == 0 {
+        // The best disks first; one that is slow or makes errors only where those can give no room.
+        for alike in fit.chunk_by(|a, b| a.health().fitness() == b.health().fitness()) {
+            if let Some(volume) = self.roomiest(alike, bytes).await? {
                 return Ok(volume.reserve(bytes));
             }
-            error = error.or(Some(NoRoom::Full {
-                volume: volume.name().to_owned(),
-                short_bytes,
-            }));
+            for volume in self.by_oldest(alike, bytes).await? {
+                let (_, short_bytes) = self.make_room(volume, bytes).await?;
+                if short_bytes == 0 {
+                    return Ok(volume.reserve(bytes));
+                }
+                error = error.or(Some(NoRoom::Full {
+                    volume: volume.name().to_owned(),
+                    short_bytes,
+                }));
+            }
         }
         let error = error.unwrap_or_else(|| NoRoom::Full {
             volume: "none".to_owned(),
@@ -317,7 +314,8 @@ impl Evictor {
                 .await?;
             relieved.by_rule += self.remove(victims, EvictionCause::Retention).await?;
         }
-        for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+        // Without a disk there is nothing to relieve.
+        for volume in self.0.volumes.for_writing().await.unwrap_or_default() {
             relieved.by_rule += self.too_old(volume).await?;
             match self.make_room(volume, 0).await {
                 // What is missing still is said when somebody needs it ([`Evictor::need`]).
@@ -379,10 +377,13 @@ impl Evictor {
 
     async fn outlook(&self) -> Result<Outlook, CatalogError> {
         let mut volumes = Vec::new();
-        for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+        for volume in self.0.volumes.iter() {
             let held_bytes = self.0.catalog.held_bytes(volume.id()).await?;
-            // A disk that goes at this moment is as one that is not there.
-            let Ok(space) = volume.space() else { continue };
+            // What lies on a disk that is away, or is only read, is not in the ring.
+            let look = |volume: &Volume| volume.check_writable().and_then(|()| volume.space());
+            let Ok(space) = volume.within(LOOK_MAX, look).await.flatten() else {
+                continue;
+            };
             let config = volume.config();
             volumes.push(VolumeRoom {
                 id: volume.id(),
@@ -485,7 +486,7 @@ impl Evictor {
     }
 
     async fn room(&self, volume: &Volume, needed_bytes: u64) -> Result<Room, RoomUnknown> {
-        let space = volume.space()?;
+        let space = volume.within(LOOK_MAX, Volume::space).await.flatten()?;
         let config = volume.config();
         Ok(Room {
             held_bytes: self.0.catalog.held_bytes(volume.id()).await?

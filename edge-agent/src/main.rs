@@ -10,6 +10,7 @@ mod completeness;
 mod config;
 mod custody;
 mod discover;
+mod disks;
 mod download;
 mod evict;
 mod footage;

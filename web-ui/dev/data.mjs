@@ -283,6 +283,8 @@ export const storage = {
       locked_recordings: 214,
       locked_bytes: 96 * GB,
       max_age_days: null,
+      state: "working",
+      trouble: null,
     },
     {
       name: "usb",
@@ -296,6 +298,31 @@ export const storage = {
       locked_recordings: 12,
       locked_bytes: 9 * GB,
       max_age_days: 60,
+      state: "full",
+      trouble: {
+        since: iso(now - 3_600_000),
+        message: "4.00 GB are free, less than the 5.00 GB that are to stay free",
+        advice: "Look what else lies on the disk and remove it; or unlock or delete footage, or add a disk.",
+      },
+    },
+    {
+      name: "second",
+      path: "/mnt/second/footage",
+      held_bytes: 402 * GB,
+      budget_bytes: null,
+      free_bytes: 0,
+      total_bytes: 0,
+      floor_bytes: 5 * GB,
+      room_bytes: 0,
+      locked_recordings: 0,
+      locked_bytes: 0,
+      max_age_days: null,
+      state: "gone",
+      trouble: {
+        since: iso(now - 25 * 60_000),
+        message: 'volume "second": /mnt/second/footage does not carry its marker .holdfast-volume: is the disk mounted? (A new disk needs a new volume name in the configuration.)',
+        advice: "Look whether the disk is plugged in and has power, then mount it. It is taken up again by itself; what it holds can be played and downloaded then.",
+      },
     },
   ],
   locks: { recordings: 226, bytes: 105 * GB, max_bytes: 508 * GB, bookmarks: 7 },
@@ -310,6 +337,13 @@ export const storage = {
     cameras: cameras.map(retentionOf),
   },
   alarms: [
+    {
+      rule: "disk_gone",
+      subject: "second",
+      severity: "critical",
+      message: 'Volume "second" (/mnt/second/footage) is gone: it does not carry its marker. Look whether the disk is plugged in and has power, then mount it. It is taken up again by itself; what it holds can be played and downloaded then',
+      since: iso(now - 25 * 60_000),
+    },
     {
       rule: "retention_at_risk",
       subject: cameras[1].id,
@@ -503,6 +537,7 @@ export function timeline(camera, day, zone) {
     held_ms: sum,
     recorded,
     held,
+    away: worst ? held.slice(0, 1) : [],
     gaps,
     risk: worst ? { recorder_id: id(10), recordings: 12, first_gone_utc: iso(now + 180 * MINUTE), told_at: iso(now) } : null,
   };

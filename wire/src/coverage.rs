@@ -113,6 +113,8 @@ pub struct Completeness {
     pub recorded: Vec<Stretch>,
     /// What is held, oldest first.
     pub held: Vec<Stretch>,
+    /// Of what is held: what lies on a disk that is not there now, and can be played once it is back.
+    pub away: Vec<Stretch>,
     /// Everything else, oldest first, each with its cause.
     pub gaps: Vec<Gap>,
     /// Its recorder is about to overwrite footage that is not fetched; null: not that anybody knew.

@@ -265,6 +265,40 @@ pub struct Recording {
     pub updated_at: UtcTime,
 }
 
+/// Whether a volume can be used.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum VolumeState {
+    /// It takes and gives footage.
+    #[default]
+    Working,
+    /// Its disk is not there, or not mounted.
+    Gone,
+    /// Another volume's disk is mounted in its place.
+    Foreign,
+    /// Nothing can be written to it.
+    ReadOnly,
+    /// It does not answer, or answers with errors.
+    Failing,
+    /// It answers, but takes seconds for what a disk does in milliseconds.
+    Slow,
+    /// Less is free than its floor, or nothing at all.
+    Full,
+}
+
+/// What is the matter with a volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct VolumeTrouble {
+    /// Since when.
+    pub since: UtcTime,
+    /// What was found.
+    pub message: String,
+    /// What to do.
+    pub advice: String,
+}
+
 /// What is held of a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Volume {
@@ -294,6 +328,12 @@ pub struct Volume {
     /// Older footage leaves it; null: no limit of its own.
     #[serde(default)]
     pub max_age_days: Option<u32>,
+    /// Whether it can be used.
+    #[serde(default)]
+    pub state: VolumeState,
+    /// What is the matter, unless it is working.
+    #[serde(default)]
+    pub trouble: Option<VolumeTrouble>,
 }
 
 /// The storage of an appliance.

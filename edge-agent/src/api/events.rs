@@ -40,7 +40,7 @@ impl Default for Listeners {
 /// Data of an event `changed`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Changed {
-    /// `recorder`, `camera`, `recording`, `job`, `bookmark` or `archive`.
+    /// `recorder`, `camera`, `recording`, `job`, `bookmark`, `archive` or `volume` (by its name).
     kind: &'static str,
     /// Which one; null when many changed, or some changes were missed: read all of the kind anew.
     id: Option<String>,
@@ -92,6 +92,7 @@ fn changes(
                 ChangeKind::SyncJob,
                 ChangeKind::Bookmark,
                 ChangeKind::Archive,
+                ChangeKind::Volume,
             ]
             .map(|kind| event(Change { kind, id: None }))
             .into(),
@@ -110,6 +111,7 @@ fn event(change: Change) -> Result<Event, Infallible> {
             ChangeKind::SyncJob => "job",
             ChangeKind::Bookmark => "bookmark",
             ChangeKind::Archive => "archive",
+            ChangeKind::Volume => "volume",
         },
         id: change.id,
     };

@@ -13,6 +13,7 @@ use wire::tunnel::Permission;
 
 use super::{ApiError, ApiResult, App, Path, Principal, Query};
 use crate::completeness::{DAYS_MAX, report};
+use crate::footage::volume::{Volume, VolumeId};
 use crate::model::time::UtcRange;
 
 /// Which range.
@@ -98,5 +99,15 @@ pub async fn timeline(
 
 async fn tell(app: &App, camera: CameraId, range: UtcRange) -> ApiResult<Completeness> {
     let known = app.catalog.known_of(camera, range).await?;
-    Ok(report(known, range))
+    let mut told = report(known, range);
+    let gone: Vec<VolumeId> = app
+        .volumes
+        .iter()
+        .filter(|volume| !volume.health().is_there())
+        .map(Volume::id)
+        .collect();
+    if !gone.is_empty() {
+        told.away = app.catalog.held_on(camera, range, gone).await?;
+    }
+    Ok(told)
 }

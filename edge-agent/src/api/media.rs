@@ -16,6 +16,7 @@ use super::part::{self, Whole};
 use super::{ApiError, ApiResult, App, Path, Principal};
 use crate::catalog::recordings::Held;
 use crate::footage::path::MEDIA;
+use crate::footage::volume::{LOOK_MAX, Volume};
 use crate::model::names::{camera_part, instant_part};
 
 /// The file, for the person who asks: one `Range` at a time, resumable by `If-Range` with its `ETag` (its digest).
@@ -164,21 +165,21 @@ async fn open(app: &App, held: &Held, length: u64) -> ApiResult<File> {
         ));
     };
     let path = volume.file(&held.stem, MEDIA);
+    // Nobody waits at a disk that does not answer anyway.
+    if volume.is_silent() {
+        return Err(away(volume));
+    }
     let problem = match part::open(&path, length).await {
         Ok(file) => return Ok(file),
         Err(problem) => problem,
     };
     // It may have left since the catalog was asked, or its disk may be away; only else is something wrong with it.
     find(app, id).await?;
-    let checked = {
-        let volume = volume.clone();
-        tokio::task::spawn_blocking(move || volume.check()).await
-    };
-    if let Err(away) = checked.map_err(ApiError::internal)? {
-        tracing::warn!(recording.id = %id, error = %away, "Footage was asked for whose volume is not there");
-        return Err(unreachable(
-            "The disk that this recording lies on is not there. Mount it again; the journal says which one it is.",
-        ));
+    if let Err(error) = volume.within(LOOK_MAX, Volume::check).await.flatten() {
+        tracing::debug!(recording.id = %id, %error, "Footage was asked for whose volume is not there");
+        // Whoever watches the disks may not have noticed yet.
+        volume.suspect();
+        return Err(away(volume));
     }
     tracing::error!(recording.id = %id, file.path = %path.display(), problem, "The file of a completed recording is damaged or missing");
     Err(ApiError::new(
@@ -189,7 +190,16 @@ async fn open(app: &App, held: &Held, length: u64) -> ApiResult<File> {
     ))
 }
 
-fn unreachable(message: &str) -> ApiError {
+/// The disk of a volume is away; what lies on it is not lost.
+pub(super) fn away(volume: &Volume) -> ApiError {
+    unreachable(format!(
+        "This footage is held, but its disk is not there now: volume {:?}, mounted at {}. Mount it again; the Storage page says what is the matter with it.",
+        volume.name(),
+        volume.path().display()
+    ))
+}
+
+fn unreachable(message: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::Unavailable, message).retry_after(60)
 }
 

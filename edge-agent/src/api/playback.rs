@@ -51,17 +51,27 @@ pub async fn playlist(
         })?;
     let spans = app.catalog.spans(camera, range, SpanFilter::All).await?;
     let mut vod = Vod::new(range);
+    let mut away = None;
     for span in &spans {
         if span.status != RecordingStatus::Completed {
             continue;
         }
         // One at a time: the fragments of a day are megabytes. One that has just left is a gap.
         if let Some(held) = app.catalog.held(span.id).await? {
+            // A player that meets a segment it cannot have stops there: what cannot be read is a gap too.
+            let disk = app.volumes.get(held.volume);
+            if let Some(disk) = disk.filter(|disk| !disk.health().is_there()) {
+                away = Some(disk);
+                continue;
+            }
             vod.add(&held)
                 .map_err(|error| ApiError::invalid_field("to", super::error::sentence(&error)))?;
         }
     }
     let Some(text) = vod.finish() else {
+        if let Some(disk) = away {
+            return Err(media::away(disk));
+        }
         return Err(nothing_to_play(&spans, range));
     };
     // What is fetched by this playlist is counted by recording; this tells what was asked for.

@@ -138,7 +138,7 @@ impl Archiver {
         Ok((volume, room))
     }
 
-    /// A volume that an archive lies on, which must be there.
+    /// A volume that an archive lies on, which must be there and take what is written.
     pub(super) fn volume_of(&self, id: VolumeId) -> Result<Volume, PackError> {
         let volume = self.0.parts.volumes.get(id).cloned().ok_or_else(|| {
             PackError::Failed(
@@ -146,7 +146,7 @@ impl Archiver {
             )
         })?;
         volume
-            .check()
+            .check_writable()
             .map_err(|e| PackError::Failed(e.to_string()))?;
         Ok(volume)
     }

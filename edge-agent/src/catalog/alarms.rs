@@ -77,6 +77,42 @@ impl Catalog {
         .await
     }
 
+    /// What people were told of under a rule and a subject is over, and they are told that too. Nothing when they were not.
+    pub async fn end_alarm(
+        &self,
+        rule: &'static str,
+        subject: String,
+        message: String,
+    ) -> Result<(), CatalogError> {
+        let known = {
+            let subject = subject.clone();
+            self.read(move |c| {
+                Ok::<_, CatalogError>(
+                    c.prepare_cached("select 1 from alarm where rule = ?1 and subject = ?2")?
+                        .exists(params![rule, subject])?,
+                )
+            })
+            .await?
+        };
+        if !known {
+            return Ok(());
+        }
+        self.write(move |w| {
+            w.tx.execute(
+                "delete from alarm where rule = ?1 and subject = ?2",
+                params![rule, subject],
+            )?;
+            tracing::info!(rule, subject, message, "It is over");
+            let alert = Alert {
+                rule: rule.to_owned(),
+                severity: Severity::Info,
+                message,
+            };
+            outbox::enqueue(w, &Event::AlertRaised(alert))
+        })
+        .await
+    }
+
     /// Alarms of a rule that were not seen for so long are over.
     pub async fn end_quiet_alarms(
         &self,

@@ -38,7 +38,7 @@ use std::sync::atomic::AtomicU64;
 use base::clock::Clock;
 use base::sqlite::{Database, Schema};
 use rusqlite::Connection;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, RwLock, broadcast, watch};
 use wire::ids::RecordingId;
 use wire::time::UtcTime;
 
@@ -59,6 +59,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v9_custody.sql"),
         include_str!("upgrade/v10_ring.sql"),
         include_str!("upgrade/v11_archive.sql"),
+        include_str!("upgrade/v12_volume.sql"),
     ],
 };
 
@@ -91,6 +92,8 @@ struct Signals {
     custody: Notify,
     reserve: reserve::Reserve,
     lock_max_bytes: AtomicU64,
+    /// Held by whoever keeps a recording, and whole by whoever finishes what was half kept.
+    keeping: RwLock<()>,
     _lock: File,
 }
 
@@ -109,6 +112,8 @@ pub enum ChangeKind {
     Bookmark,
     /// An archive.
     Archive,
+    /// The state of a volume; its id is its name.
+    Volume,
 }
 
 /// One change, for people who watch. It carries no content: who cares reads the thing again.
@@ -157,6 +162,7 @@ impl Catalog {
                 custody: Notify::new(),
                 reserve,
                 lock_max_bytes: AtomicU64::new(u64::MAX),
+                keeping: RwLock::new(()),
                 _lock: lock,
             }),
         })

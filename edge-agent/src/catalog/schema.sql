@@ -180,7 +180,9 @@ create table volume (
     held_bytes   integer not null default 0,
     -- Of that, protected by locks and bookmarks.
     locked_recordings integer not null default 0,
-    locked_bytes integer not null default 0
+    locked_bytes integer not null default 0,
+    -- Its disk was there once: a marker was found or written. Until then a folder without one is claimed.
+    made         integer not null default 1 check (made in (0, 1))
 ) strict;
 
 create table recording (

@@ -1,76 +1,129 @@
 //! Volumes as the catalog knows them: a number for rows to point at, an identity for the marker, totals.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 use wire::resource::{Storage, Volume as VolumeResource};
 
 use super::text::{parsed, size};
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, Change, ChangeKind, Effects};
 use crate::footage::volume::{
-    Space, Volume, VolumeConfig, VolumeError, VolumeId, Volumes, read_marker, write_marker,
+    LOOK_MAX, Space, Volume, VolumeConfig, VolumeError, VolumeId, Volumes, read_marker,
 };
 
+/// How long somebody who looks at the storage waits for a disk.
+const SPACE_TIME_MAX: Duration = Duration::from_secs(5);
+
 impl Catalog {
-    /// The volumes of the configuration. A new one gets its folder, marker and row; a known one is taken as it is,
-    /// its disk there or not (it then refuses to be written to until it is, see [`Volume::check`]).
+    /// The volumes of the configuration. A new one gets its row, and its folder and marker as soon as its disk is there;
+    /// a known one is taken as it is, its disk there or not (it then refuses to be written to until it is, see
+    /// [`Volume::check`]).
     pub async fn open_volumes(&self, configs: &[VolumeConfig]) -> Result<Volumes, CatalogError> {
         let mut volumes = Vec::new();
         for config in configs {
-            volumes.push(self.open_volume(config.clone()).await?);
+            let volume = self.open_volume(config.clone()).await?;
+            if !volume.is_made()
+                && let Err(error) = self.claim_volume(&volume).await?
+            {
+                tracing::warn!(volume = volume.name(), %error,
+                    "A new volume cannot be used until its disk is there");
+            }
+            volumes.push(volume);
         }
         Ok(Volumes::new(volumes))
     }
 
     async fn open_volume(&self, config: VolumeConfig) -> Result<Volume, CatalogError> {
+        let marked = marker_in_time(&config).await;
+        let new = Uuid::now_v7();
         self.write(move |w| {
-            let io = |source| VolumeError::Io {
-                name: config.name.clone(),
-                path: config.path.clone(),
-                source,
-            };
-            if let Some((id, uuid)) = known(w.tx, "name", &config.name)? {
+            let path = config.path.to_string_lossy().into_owned();
+            if let Some(known) = known(w.tx, "name", &config.name)? {
                 w.tx.execute(
                     "update volume set path = ?2 where id = ?1 and path <> ?2",
-                    params![id.0, config.path.to_string_lossy()],
+                    params![known.id.0, path],
                 )?;
-                return Ok(Volume::new(id, uuid, config));
+                let Some(came) = marked.filter(|_| !known.made) else {
+                    return Ok(known.volume(config));
+                };
+                // It was never seen before, and comes with footage of another catalog or box.
+                w.tx.execute(
+                    "update volume set made = 1, uuid = ?2, to_adopt = uuid <> ?2 where id = ?1",
+                    params![known.id.0, came.to_string()],
+                )?;
+                return Ok(Volume::new(known.id, came, config));
             }
-            let marked = read_marker(&config.path).map_err(io)?;
             if let Some(uuid) = marked
-                && let Some((id, uuid)) = known(w.tx, "uuid", &uuid.to_string())?
+                && let Some(known) = known(w.tx, "uuid", &uuid.to_string())?
             {
                 // The same disk under a new name.
                 w.tx.execute(
                     "update volume set name = ?2, path = ?3 where id = ?1",
-                    params![id.0, config.name, config.path.to_string_lossy()],
+                    params![known.id.0, config.name, path],
                 )?;
-                return Ok(Volume::new(id, uuid, config));
+                return Ok(known.volume(config));
             }
             // New here. With a marker it comes from a catalog that was lost, or from another box.
-            let uuid = match marked {
-                Some(uuid) => uuid,
-                None => {
-                    let uuid = Uuid::now_v7();
-                    write_marker(&config.path, uuid).map_err(io)?;
-                    uuid
-                }
-            };
+            let uuid = marked.unwrap_or(new);
             w.tx.execute(
-                "insert into volume (name, path, uuid, to_adopt) values (?1, ?2, ?3, ?4)",
-                params![
-                    config.name,
-                    config.path.to_string_lossy(),
-                    uuid.to_string(),
-                    marked.is_some()
-                ],
+                "insert into volume (name, path, uuid, to_adopt, made) values (?1, ?2, ?3, ?4, ?4)",
+                params![config.name, path, uuid.to_string(), marked.is_some()],
             )?;
-            Ok(Volume::new(
-                VolumeId(w.tx.last_insert_rowid()),
+            let known = Known {
+                id: VolumeId(w.tx.last_insert_rowid()),
                 uuid,
-                config,
-            ))
+                made: marked.is_some(),
+            };
+            Ok(known.volume(config))
         })
         .await
+    }
+
+    /// Claims a new volume's folder, where its disk is there now. The inner error says why it is not.
+    pub async fn claim_volume(
+        &self,
+        volume: &Volume,
+    ) -> Result<Result<(), VolumeError>, CatalogError> {
+        if let Err(e) = volume.within(LOOK_MAX, Volume::claim).await.flatten() {
+            return Ok(Err(e));
+        }
+        let id = volume.id();
+        self.write(move |w| {
+            w.tx.execute("update volume set made = 1 where id = ?1", [id.0])?;
+            Ok(())
+        })
+        .await?;
+        Ok(Ok(()))
+    }
+
+    /// A volume is there that was not, or may be written to again: what waited for it is done.
+    pub async fn volume_is_back(
+        &self,
+        volumes: &Volumes,
+        volume: &Volume,
+    ) -> Result<bool, CatalogError> {
+        let Some(finished) = self.finish_on(volumes, volume).await? else {
+            return Ok(false);
+        };
+        self.signals.garbage.notify_one();
+        self.signals.custody.notify_one();
+        tracing::debug!(
+            volume = volume.name(),
+            ?finished,
+            "What waited for a volume is done"
+        );
+        Ok(true)
+    }
+
+    /// Tells those who watch that the state of a volume has changed.
+    pub fn volume_changed(&self, volume: &Volume) {
+        let mut effects = Effects::default();
+        effects.changes.push(Change {
+            kind: ChangeKind::Volume,
+            id: Some(volume.name().to_owned()),
+        });
+        self.signals.tell(effects);
     }
 
     /// Bytes of completed footage on a volume.
@@ -95,18 +148,24 @@ impl Catalog {
     /// The storage as APIs show it. A volume whose disk is not there shows no room.
     pub async fn storage(&self, volumes: &Volumes) -> Result<Storage, CatalogError> {
         let (volumes, lock_max_bytes) = (volumes.clone(), self.lock_max_bytes());
+        let mut spaces = Vec::new();
+        for volume in volumes.iter() {
+            let look = |volume: &Volume| volume.check().and_then(|()| volume.space());
+            let space = volume.within(SPACE_TIME_MAX, look).await.flatten();
+            spaces.push(space.unwrap_or(Space {
+                free_bytes: 0,
+                total_bytes: 0,
+            }));
+        }
         self.read(move |c| {
             let mut storage = Storage {
                 volumes: Vec::new(),
                 locks: super::days::locks(c, lock_max_bytes)?,
             };
-            for volume in volumes.iter() {
-                let space = match volume.check().and_then(|()| volume.space()) {
-                    Ok(space) => space,
-                    Err(_) => Space {
-                        free_bytes: 0,
-                        total_bytes: 0,
-                    },
+            for (volume, space) in volumes.iter().zip(spaces) {
+                let (state, trouble) = {
+                    let health = volume.health();
+                    (health.state(), health.trouble())
                 };
                 let held = totals(c, volume.id())?;
                 storage.volumes.push(VolumeResource {
@@ -121,6 +180,8 @@ impl Catalog {
                     locked_recordings: held.locked_recordings,
                     locked_bytes: held.locked_bytes,
                     max_age_days: volume.config().max_age_days,
+                    state,
+                    trouble,
                 });
             }
             Ok(storage)
@@ -129,17 +190,45 @@ impl Catalog {
     }
 }
 
-fn known(
-    c: &Connection,
-    column: &'static str,
-    value: &str,
-) -> Result<Option<(VolumeId, Uuid)>, CatalogError> {
+/// A row of `volume`.
+struct Known {
+    id: VolumeId,
+    uuid: Uuid,
+    made: bool,
+}
+
+impl Known {
+    fn volume(self, config: VolumeConfig) -> Volume {
+        let volume = Volume::new(self.id, self.uuid, config);
+        match self.made {
+            true => volume,
+            false => volume.not_made(),
+        }
+    }
+}
+
+fn known(c: &Connection, column: &'static str, value: &str) -> Result<Option<Known>, CatalogError> {
     Ok(c.query_row(
-        &format!("select id, uuid from volume where {column} = ?1"),
+        &format!("select id, uuid, made from volume where {column} = ?1"),
         [value],
-        |row| Ok((VolumeId(row.get("id")?), parsed(row, "uuid")?)),
+        |row| {
+            Ok(Known {
+                id: VolumeId(row.get("id")?),
+                uuid: parsed(row, "uuid")?,
+                made: row.get("made")?,
+            })
+        },
     )
     .optional()?)
+}
+
+/// The identity of what lies in a volume's folder now; none also when its disk cannot be read in time, which is told
+/// when somebody wants to use it.
+async fn marker_in_time(config: &VolumeConfig) -> Option<Uuid> {
+    let path = config.path.clone();
+    let reading = tokio::task::spawn_blocking(move || read_marker(&path));
+    let found = tokio::time::timeout(LOOK_MAX, reading).await;
+    found.ok()?.ok()?.ok()?.map(|found| found.uuid)
 }
 
 #[derive(Default)]

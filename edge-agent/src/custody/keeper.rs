@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::chain::{Chain, Head, day_of};
@@ -18,7 +19,7 @@ use crate::catalog::custody::{Due, Happened, LogHead};
 use crate::catalog::{Catalog, CatalogError};
 use crate::footage::path::SIDECAR;
 use crate::footage::sidecar::Sidecar;
-use crate::footage::volume::{Volume, VolumeId, Volumes};
+use crate::footage::volume::{LOOK_MAX, Volume, VolumeId, Volumes};
 use crate::host::signature::Signer;
 use crate::model::time::UtcTime;
 
@@ -28,6 +29,8 @@ const BATCH: u32 = 500;
 const GATHER: Duration = Duration::from_secs(1);
 /// How often it is looked all the same: a volume may be back.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// How long a batch may take before its disk counts as one that does not answer: its log of the day is read first.
+const BATCH_TIME_MAX: Duration = Duration::from_secs(300);
 /// A recording that was kept so much earlier than its row says was found, not fetched.
 const FOUND_AFTER_MS: i64 = 60 * 60 * 1_000;
 
@@ -38,6 +41,8 @@ pub struct Keeper {
     volumes: Volumes,
     signer: Arc<Signer>,
     chains: HashMap<VolumeId, Chain>,
+    /// Work on disks that did not answer in time.
+    stuck: HashMap<VolumeId, AbortHandle>,
     /// Volumes whose trouble was told.
     told: HashMap<VolumeId, String>,
 }
@@ -50,6 +55,7 @@ impl Keeper {
             volumes,
             signer,
             chains: HashMap::new(),
+            stuck: HashMap::new(),
             told: HashMap::new(),
         }
     }
@@ -78,7 +84,17 @@ impl Keeper {
     /// Enters all that is to be entered now, on every volume that is there.
     pub async fn enter_all(&mut self) -> Result<(), CatalogError> {
         for volume in self.volumes.clone().iter() {
-            if volume.check().is_err() {
+            // Work on a disk that did not answer may still go on there: two must not write to one log.
+            if !self
+                .stuck
+                .get(&volume.id())
+                .is_none_or(AbortHandle::is_finished)
+            {
+                continue;
+            }
+            self.stuck.remove(&volume.id());
+            let checked = volume.within(LOOK_MAX, Volume::check_writable).await;
+            if checked.flatten().is_err() {
                 // Whatever it was, it may be another disk's when it comes back.
                 self.chains.remove(&volume.id());
                 continue;
@@ -122,11 +138,12 @@ impl Keeper {
             after = last.id;
             let mut chain = self.chain(volume).await?;
             let (disk, now) = (volume.clone(), self.catalog.now());
-            let (chain, entered) = blocking(move || {
-                let entered = enter_batch(&mut chain, &disk, due, now)?;
-                Ok((chain, entered))
-            })
-            .await?;
+            let (chain, entered) = self
+                .blocking(volume, move || {
+                    let entered = enter_batch(&mut chain, &disk, due, now)?;
+                    Ok((chain, entered))
+                })
+                .await?;
             self.chains.insert(volume.id(), chain);
             let head = entered.head.map(|head| LogHead {
                 n: head.n,
@@ -146,7 +163,8 @@ impl Keeper {
         }
         let (root, signer) = (volume.path().to_owned(), self.signer.clone());
         let uuid = volume.uuid();
-        let chain = blocking(move || Chain::open(&root, uuid, signer)).await?;
+        let open = move || Chain::open(&root, uuid, signer);
+        let chain = self.blocking(volume, open).await?;
         let known = self.catalog.custody_head(volume.id()).await?;
         if let Some(known) = known
             && chain.head().map_or(0, |head| head.n) < known.n
@@ -163,6 +181,28 @@ impl Keeper {
         }
         Ok(chain)
     }
+
+    /// Work on a volume, given up when its disk does not answer.
+    async fn blocking<T: Send + 'static>(
+        &mut self,
+        volume: &Volume,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let mut task = tokio::task::spawn_blocking(work);
+        match tokio::time::timeout(BATCH_TIME_MAX, &mut task).await {
+            Ok(done) => {
+                let done = done.map_err(io::Error::other)?;
+                done.inspect_err(|error| volume.met(error))
+            }
+            Err(_) => {
+                self.stuck.insert(volume.id(), task.abort_handle());
+                Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the disk does not answer",
+                ))
+            }
+        }
+    }
 }
 
 /// Why the log of a volume could not be written.
@@ -172,14 +212,6 @@ enum KeeperError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(io::Error::other)?
 }
 
 struct Entered {

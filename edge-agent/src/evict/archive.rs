@@ -6,7 +6,7 @@ use wire::resource::EvictionCause;
 use super::choice::{self, Room};
 use super::{Evictor, NoRoom, ROUNDS_MAX, RoomUnknown};
 use crate::catalog::CatalogError;
-use crate::footage::volume::{Reservation, Volume};
+use crate::footage::volume::{LOOK_MAX, Reservation, Volume};
 use crate::model::time::UtcTime;
 
 /// What an archive needs.
@@ -31,14 +31,14 @@ impl Evictor {
     /// Promises room for an archive, on the first volume that has it or can make it.
     pub async fn need_for_archive(&self, need: ArchiveNeed) -> Result<Reservation, NoRoom> {
         let _turn = self.0.turn.lock().await;
-        self.0.volumes.for_writing()?;
+        let fit = self.0.volumes.for_writing().await?;
         let mut first = None;
-        for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+        for volume in fit.iter().copied() {
             if self.room(volume, need.bytes).await?.is_enough() {
                 return Ok(volume.reserve(need.bytes));
             }
         }
-        for volume in self.0.volumes.iter().filter(|v| v.check().is_ok()) {
+        for volume in fit {
             match self
                 .make_room_before(volume, need, Begun::default())
                 .await?
@@ -68,7 +68,10 @@ impl Evictor {
         there_bytes: u64,
     ) -> Result<Reservation, NoRoom> {
         let _turn = self.0.turn.lock().await;
-        volume.check()?;
+        volume
+            .within(LOOK_MAX, Volume::check_writable)
+            .await
+            .flatten()?;
         let begun = Begun {
             // Its row counts as held.
             counted_bytes: need.bytes,

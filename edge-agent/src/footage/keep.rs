@@ -77,6 +77,14 @@ pub fn keep(
     staged: Staged<'_>,
 ) -> Result<(), KeepError> {
     keep_with(volume, stem, sidecar, staged, &mut |_| Ok(()))
+        .inspect_err(|error| suspect(volume, error))
+}
+
+/// The disk that an error came from is looked at.
+fn suspect(volume: &Volume, error: &KeepError) {
+    if let KeepError::Io { source, .. } = error {
+        volume.met(source);
+    }
 }
 
 /// [`keep`], stopping where `stop` says.
@@ -87,7 +95,7 @@ pub fn keep_with(
     staged: Staged<'_>,
     stop: Stop<'_>,
 ) -> Result<(), KeepError> {
-    volume.check()?;
+    volume.check_writable()?;
     let in_staging = staged.media.with_file_name("sidecar.json");
     write_synced(&in_staging, sidecar).map_err(at(&in_staging))?;
     for path in [Some(staged.media), staged.native].into_iter().flatten() {
@@ -141,13 +149,13 @@ pub fn settle(volume: &Volume, stem: &Stem) -> Result<(), KeepError> {
 
 /// Unlinks a recording's files, whatever of them is there. Blocking. Empty folders go too.
 pub fn remove(volume: &Volume, stem: &Stem) -> Result<(), KeepError> {
-    remove_with(volume, stem, &mut |_| Ok(()))
+    remove_with(volume, stem, &mut |_| Ok(())).inspect_err(|error| suspect(volume, error))
 }
 
 /// [`remove`], stopping where `stop` says.
 pub fn remove_with(volume: &Volume, stem: &Stem, stop: Stop<'_>) -> Result<(), KeepError> {
     // On an empty mount point everything would seem to be gone.
-    volume.check()?;
+    volume.check_writable()?;
     let folder = volume.path().join(stem.folder());
     for (extension, step) in [
         (MEDIA, Some(Step::MediaUnlinked)),

@@ -14,7 +14,7 @@ pub const STAGING: &str = "staging";
 /// is away now, its path alone.
 pub fn prepare(volume: &Volume) -> PathBuf {
     let path = volume.path().join(STAGING);
-    let made = volume.check().and_then(|()| {
+    let made = volume.check_writable().and_then(|()| {
         base::durable::create_dir_all(&path).map_err(|source| at(volume, path.clone(), source))
     });
     if let Err(error) = made {
@@ -25,7 +25,7 @@ pub fn prepare(volume: &Volume) -> PathBuf {
 
 /// Makes a recording's staging folder, or finds it with what an earlier attempt left.
 pub fn create(volume: &Volume, recording: RecordingId) -> Result<PathBuf, VolumeError> {
-    volume.check()?;
+    volume.check_writable()?;
     let path = volume.staging(recording);
     base::durable::create_dir_all(&path).map_err(|source| at(volume, path.clone(), source))?;
     Ok(path)
@@ -63,6 +63,7 @@ pub fn list(volume: &Volume) -> Result<Vec<RecordingId>, VolumeError> {
 }
 
 fn at(volume: &Volume, path: PathBuf, source: io::Error) -> VolumeError {
+    volume.met(&source);
     VolumeError::Io {
         name: volume.name().to_owned(),
         path,

@@ -4,19 +4,28 @@
 //! a foreign disk never for ours: without the right marker nothing is written. Room is counted in bytes, never in
 //! per cent (docs/design/decisions.md §8).
 
+pub mod health;
+mod look;
+mod marker;
+
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use tokio::sync::Notify;
 use uuid::Uuid;
 use wire::ids::RecordingId;
+use wire::resource::VolumeState;
 
 use super::path::Stem;
-
-/// Name of the marker file.
-pub const MARKER: &str = ".holdfast-volume";
+use crate::model::time::UtcTime;
+use health::{Fitness, Health, Seen};
+pub use look::{LOOK_MAX, look};
+pub use marker::{MARKER, read_marker};
+use marker::{expects_mount, lies_on_root, write_marker};
 
 const GIB: u64 = 1024 * 1024 * 1024;
 
@@ -43,6 +52,10 @@ pub struct VolumeConfig {
     /// Older footage leaves this volume, whatever its camera keeps. Default: no limit of its own.
     #[serde(default)]
     pub max_age_days: Option<u32>,
+    /// Whether a disk must be mounted for it: then nothing is ever written while its folder lies on the file system of
+    /// `/`. Default: what its marker remembers; of a new volume, where one would expect it ([`marker::expects_mount`]).
+    #[serde(default)]
+    pub mounted: Option<bool>,
 }
 
 fn floor_bytes_default() -> u64 {
@@ -63,6 +76,7 @@ impl VolumeConfig {
             floor_bytes: floor_bytes_default(),
             slack_bytes: slack_bytes_default(),
             max_age_days: None,
+            mounted: None,
         }
     }
 
@@ -113,6 +127,32 @@ pub enum VolumeError {
         /// Identity found.
         found: Uuid,
     },
+    /// The folder is the system's own: the disk that belongs there is not mounted.
+    #[error(
+        "volume {name:?}: {path} lies on the system's own disk, so the disk that belongs there is not mounted. Mount it (or say mounted = false for this [[volume]] if footage is to lie on the system's disk)"
+    )]
+    NotMounted {
+        /// Name of the volume.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The disk does not answer.
+    #[error("volume {name:?}: the disk at {path} does not answer")]
+    Silent {
+        /// Name of the volume.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Nothing is written to it in the state that it is in.
+    #[error("volume {name:?} is not written to: {why}")]
+    Unfit {
+        /// Name of the volume.
+        name: String,
+        /// What is the matter.
+        why: String,
+    },
     /// The disk does not do what it should.
     #[error("volume {name:?}: {path}: {source}")]
     Io {
@@ -123,35 +163,6 @@ pub enum VolumeError {
         /// Why.
         source: io::Error,
     },
-}
-
-#[derive(Serialize, Deserialize)]
-struct Marker {
-    version: u32,
-    uuid: Uuid,
-}
-
-/// The identity in a folder's marker; none when there is no marker.
-pub fn read_marker(folder: &Path) -> io::Result<Option<Uuid>> {
-    match std::fs::read(folder.join(MARKER)) {
-        Ok(text) => serde_json::from_slice::<Marker>(&text)
-            .map(|marker| Some(marker.uuid))
-            .map_err(|e| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!("the marker {MARKER} cannot be read: {e}"),
-                )
-            }),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-/// Makes a folder a volume.
-pub fn write_marker(folder: &Path, uuid: Uuid) -> io::Result<()> {
-    base::durable::create_dir_all(folder)?;
-    let text = serde_json::to_vec(&Marker { version: 1, uuid }).map_err(io::Error::other)?;
-    base::durable::replace(&folder.join(MARKER), &text, 0o644)
 }
 
 /// Room on a file system.
@@ -172,8 +183,14 @@ struct Inner {
     id: VolumeId,
     uuid: Uuid,
     config: VolumeConfig,
+    /// A marker was written to its disk, or found there.
+    made: AtomicBool,
     reserved_bytes: AtomicU64,
     written_bytes: AtomicU64,
+    health: Mutex<Health>,
+    /// Work on the disk that takes longer than anything should, and has not ended yet.
+    stuck: AtomicUsize,
+    suspected: Notify,
 }
 
 impl Volume {
@@ -183,8 +200,12 @@ impl Volume {
             id,
             uuid,
             config,
+            made: AtomicBool::new(true),
             reserved_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
+            health: Mutex::default(),
+            stuck: AtomicUsize::new(0),
+            suspected: Notify::new(),
         }))
     }
 
@@ -225,19 +246,160 @@ impl Volume {
             .join(recording.to_string())
     }
 
-    /// Whether the right disk is there now. Asked before anything is written or removed.
+    /// Whether the right disk is there now, for reading. Blocking; see [`Volume::within`].
     pub fn check(&self) -> Result<(), VolumeError> {
         let (name, path) = (self.0.config.name.clone(), self.0.config.path.clone());
+        if self.is_silent() {
+            return Err(VolumeError::Silent { name, path });
+        }
+        let config = self.config();
+        let io = |source| self.io(source);
         match read_marker(&path) {
-            Ok(Some(found)) if found == self.0.uuid => Ok(()),
+            Ok(Some(found)) if found.uuid == self.0.uuid => {
+                let needs_mount = config.mounted.unwrap_or(found.mounted);
+                match needs_mount && lies_on_root(&path).map_err(io)? {
+                    true => Err(VolumeError::NotMounted { name, path }),
+                    false => Ok(()),
+                }
+            }
             Ok(Some(found)) => Err(VolumeError::Foreign {
                 name,
                 path,
                 known: self.0.uuid,
-                found,
+                found: found.uuid,
             }),
-            Ok(None) => Err(VolumeError::Gone { name, path }),
-            Err(source) => Err(VolumeError::Io { name, path, source }),
+            Ok(None) => {
+                let needs_mount = config.mounted.unwrap_or_else(|| expects_mount(&path));
+                match needs_mount && lies_on_root(&path).map_err(io)? {
+                    true => Err(VolumeError::NotMounted { name, path }),
+                    false => Err(VolumeError::Gone { name, path }),
+                }
+            }
+            Err(source) => Err(self.io(source)),
+        }
+    }
+
+    /// Whether it may be written to, or removed from: the right disk is there, and nothing is known against it. Asked
+    /// before either. Blocking.
+    pub fn check_writable(&self) -> Result<(), VolumeError> {
+        self.check()?;
+        let health = self.health();
+        // One that a look found gone is there again by now; only what a check cannot see counts from the newest look.
+        let unfit = match health.state() {
+            VolumeState::ReadOnly => true,
+            VolumeState::Failing => health.fitness() == Fitness::Unfit,
+            _ => false,
+        };
+        match unfit {
+            true => Err(VolumeError::Unfit {
+                name: self.name().to_owned(),
+                why: health.why(),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Claims the folder of a new volume: guards the mount point, and writes the marker. Fine when that was done before.
+    /// Blocking.
+    pub fn claim(&self) -> Result<(), VolumeError> {
+        match self.check() {
+            Ok(()) => {}
+            Err(VolumeError::Gone { .. }) if !self.is_made() => {
+                write_marker(self.path(), self.0.uuid).map_err(|e| self.io(e))?;
+            }
+            Err(e) => return Err(e),
+        }
+        self.0.made.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// A marker was written to its disk, or found there: until then it was never seen.
+    pub fn is_made(&self) -> bool {
+        self.0.made.load(Ordering::SeqCst)
+    }
+
+    /// As the catalog knows a volume whose disk was never there.
+    pub fn not_made(self) -> Self {
+        self.0.made.store(false, Ordering::SeqCst);
+        self
+    }
+
+    fn io(&self, source: io::Error) -> VolumeError {
+        VolumeError::Io {
+            name: self.name().to_owned(),
+            path: self.path().to_owned(),
+            source,
+        }
+    }
+
+    /// How it fares, by the newest look.
+    pub fn health(&self) -> MutexGuard<'_, Health> {
+        self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a look has seen; the state before, where it is another one now.
+    pub fn judge(&self, seen: Seen, now: UtcTime) -> Option<VolumeState> {
+        self.health().judge(seen, self.config().floor_bytes, now)
+    }
+
+    /// Somebody who wrote or read met this error: it counts, and the disk is looked at at once.
+    pub fn met(&self, error: &io::Error) {
+        if health::is_of_the_disk(error) {
+            self.health().met();
+        }
+        self.suspect();
+    }
+
+    /// It is looked at at once.
+    pub fn suspect(&self) {
+        self.0.suspected.notify_one();
+    }
+
+    /// Returns when somebody suspects the disk.
+    pub async fn suspected(&self) {
+        self.0.suspected.notified().await;
+    }
+
+    /// The disk is given something to do that it has not answered for longer than anything should take.
+    pub fn is_silent(&self) -> bool {
+        self.0.stuck.load(Ordering::SeqCst) > 0
+    }
+
+    /// Work on the disk for somebody who cannot wait for ever: it runs on a thread of its own, and goes on there when the
+    /// time is over. Until the disk answers it counts as silent, and nothing more is asked of it.
+    pub async fn within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Result<T, VolumeError> {
+        let silent = || VolumeError::Silent {
+            name: self.name().to_owned(),
+            path: self.path().to_owned(),
+        };
+        if self.is_silent() {
+            return Err(silent());
+        }
+        let asked = Asked {
+            disk: self.clone(),
+            stage: Arc::new(AtomicU8::new(RUNS)),
+        };
+        let stage = asked.stage.clone();
+        let task = tokio::task::spawn_blocking(move || work(&asked.disk));
+        match tokio::time::timeout(limit, task).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failed)) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(self.io(io::Error::other(cancelled))),
+            },
+            Err(_) => {
+                self.0.stuck.fetch_add(1, Ordering::SeqCst);
+                if stage.swap(GIVEN_UP, Ordering::SeqCst) == ENDED {
+                    // It has just ended after all.
+                    self.0.stuck.fetch_sub(1, Ordering::SeqCst);
+                }
+                self.0.suspected.notify_one();
+                Err(silent())
+            }
         }
     }
 
@@ -272,6 +434,24 @@ impl Volume {
             volume: self.clone(),
             bytes: AtomicU64::new(bytes),
             written_bytes: 0,
+        }
+    }
+}
+
+const RUNS: u8 = 0;
+const GIVEN_UP: u8 = 1;
+const ENDED: u8 = 2;
+
+/// Work that a disk was asked for. When it ends, whoever gave it up hears of it.
+struct Asked {
+    disk: Volume,
+    stage: Arc<AtomicU8>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.stage.swap(ENDED, Ordering::SeqCst) == GIVEN_UP {
+            self.disk.0.stuck.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }
@@ -357,19 +537,28 @@ impl Volumes {
         self.0.iter().find(|volume| volume.id() == id)
     }
 
-    /// The first one whose disk is there: where new footage goes. The error is the first volume's.
-    pub fn for_writing(&self) -> Result<&Volume, VolumeError> {
-        let mut first = None;
+    /// Those that may be written to, the best first: what is slow or makes errors is used where nothing else is there.
+    /// Within each kind in the order of the configuration. The error is the first volume's.
+    pub async fn for_writing(&self) -> Result<Vec<&Volume>, VolumeError> {
+        let (mut fit, mut first) = (Vec::new(), None);
         for volume in self.iter() {
-            match volume.check() {
-                Ok(()) => return Ok(volume),
+            match volume.within(LOOK_MAX, Self::check_one).await.flatten() {
+                Ok(()) => fit.push(volume),
                 Err(e) => first = first.or(Some(e)),
             }
         }
-        Err(first.unwrap_or(VolumeError::Gone {
-            name: "none".to_owned(),
-            path: PathBuf::from("(no [[volume]] is configured)"),
-        }))
+        if fit.is_empty() {
+            return Err(first.unwrap_or(VolumeError::Gone {
+                name: "none".to_owned(),
+                path: PathBuf::from("(no [[volume]] is configured)"),
+            }));
+        }
+        fit.sort_by_key(|volume| volume.health().fitness());
+        Ok(fit)
+    }
+
+    fn check_one(volume: &Volume) -> Result<(), VolumeError> {
+        volume.check_writable()
     }
 }
 
@@ -383,12 +572,79 @@ mod tests {
         let uuid = Uuid::now_v7();
         let volume = Volume::new(VolumeId(1), uuid, VolumeConfig::new("main", dir.path()));
         assert!(matches!(volume.check(), Err(VolumeError::Gone { .. })));
+        let before = volume.check_writable();
+        assert!(matches!(before, Err(VolumeError::Gone { .. })));
         write_marker(dir.path(), Uuid::now_v7()).unwrap();
         assert!(matches!(volume.check(), Err(VolumeError::Foreign { .. })));
         write_marker(dir.path(), uuid).unwrap();
         volume.check().unwrap();
         std::fs::write(dir.path().join(MARKER), "nonsense").unwrap();
         assert!(matches!(volume.check(), Err(VolumeError::Io { .. })));
+    }
+
+    #[test]
+    fn a_disk_that_must_be_mounted_is_not_made_on_the_systems_own() {
+        // Where temporary folders lie on the root file system, as they mostly do.
+        let dir = tempfile::tempdir().unwrap();
+        if !lies_on_root(dir.path()).unwrap() {
+            return;
+        }
+        let mut config = VolumeConfig::new("main", dir.path());
+        config.mounted = Some(true);
+        let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config.clone()).not_made();
+        assert!(matches!(
+            volume.claim(),
+            Err(VolumeError::NotMounted { .. })
+        ));
+        assert!(!dir.path().join(MARKER).exists() && !volume.is_made());
+        // Neither is one that carries the marker: somebody has copied it.
+        write_marker(dir.path(), volume.uuid()).unwrap();
+        assert!(matches!(
+            volume.check(),
+            Err(VolumeError::NotMounted { .. })
+        ));
+        config.mounted = Some(false);
+        Volume::new(VolumeId(1), volume.uuid(), config)
+            .check()
+            .unwrap();
+    }
+
+    #[test]
+    fn a_new_volume_claims_its_folder_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = VolumeConfig::new("main", dir.path());
+        let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config.clone()).not_made();
+        volume.claim().unwrap();
+        volume.claim().unwrap();
+        volume.check().unwrap();
+        // A disk that lost its marker is not claimed anew.
+        std::fs::remove_file(dir.path().join(MARKER)).unwrap();
+        assert!(matches!(volume.claim(), Err(VolumeError::Gone { .. })));
+        let other = Volume::new(VolumeId(2), Uuid::now_v7(), config).not_made();
+        write_marker(dir.path(), volume.uuid()).unwrap();
+        assert!(matches!(other.claim(), Err(VolumeError::Foreign { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_does_not_answer_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = VolumeConfig::new("main", dir.path());
+        let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config).not_made();
+        volume.claim().unwrap();
+        let (answer, hung) = std::sync::mpsc::channel::<()>();
+        let gave_up = volume
+            .within(Duration::from_millis(10), move |_| hung.recv())
+            .await;
+        assert!(matches!(gave_up, Err(VolumeError::Silent { .. })));
+        // Nothing more is asked of it.
+        assert!(matches!(volume.check(), Err(VolumeError::Silent { .. })));
+        let asked = volume.within(Duration::MAX, |_| panic!("asked")).await;
+        assert!(matches!(asked, Err(VolumeError::Silent { .. })));
+        answer.send(()).unwrap();
+        while volume.is_silent() {
+            tokio::task::yield_now().await;
+        }
+        volume.check_writable().unwrap();
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod recorder_torture_short;
 mod recorder_without_the_sdk;
 mod relay_away_then_every_report_once;
 mod rotated_key_survives_a_kill;
+mod second_disk_goes_and_comes_back;
 mod whole_job_end_to_end;
 mod worker_crash_costs_one_recorder;
 mod wrong_password_is_tried_once;

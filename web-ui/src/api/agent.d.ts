@@ -367,7 +367,7 @@ export interface components {
         Changed: {
             /** @description Which one; null when many changed, or some changes were missed: read all of the kind anew. */
             id?: string | null;
-            /** @description `recorder`, `camera`, `recording`, `job`, `bookmark` or `archive`. */
+            /** @description `recorder`, `camera`, `recording`, `job`, `bookmark`, `archive` or `volume` (by its name). */
             kind: string;
         };
         /** @description The appliance's claim, as `GET /system` shows it to who may see it. */
@@ -393,6 +393,8 @@ export interface components {
         ClaimState: "no_relay" | "waiting" | "claimed";
         /** @description A camera over a range: answer to `GET /cameras/{id}/gaps`. */
         Completeness: {
+            /** @description Of what is held: what lies on a disk that is not there now, and can be played once it is back. */
+            away: components["schemas"]["Stretch"][];
             /** @description Which camera. */
             camera_id: components["schemas"]["CameraId"];
             /** @description From. */
@@ -1713,11 +1715,28 @@ export interface components {
              * @description Room that footage may have, what is held included: by budget or floor, whichever leaves less.
              */
             room_bytes?: number;
+            /** @description Whether it can be used. */
+            state?: components["schemas"]["VolumeState"];
             /**
              * Format: int64
              * @description Size of its file system.
              */
             total_bytes: number;
+            trouble?: components["schemas"]["VolumeTrouble"] | null;
+        };
+        /**
+         * @description Whether a volume can be used.
+         * @enum {string}
+         */
+        VolumeState: "working" | "gone" | "foreign" | "read_only" | "failing" | "slow" | "full";
+        /** @description What is the matter with a volume. */
+        VolumeTrouble: {
+            /** @description What to do. */
+            advice: string;
+            /** @description What was found. */
+            message: string;
+            /** @description Since when. */
+            since: components["schemas"]["UtcTime"];
         };
     };
     responses: never;

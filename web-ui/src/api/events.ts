@@ -24,6 +24,7 @@ const TOUCHED = new Map<string, readonly string[]>([
   ["archive", ["archive"]],
   ["site", ["site", "camera"]],
   ["storage", ["storage"]],
+  ["volume", ["storage", "camera"]],
 ]);
 
 /** The query kinds that an event's data calls into question. */

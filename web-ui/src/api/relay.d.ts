@@ -134,6 +134,8 @@ export interface components {
         };
         /** @description A camera over a range: answer to `GET /cameras/{id}/gaps`. */
         Completeness: {
+            /** @description Of what is held: what lies on a disk that is not there now, and can be played once it is back. */
+            away: components["schemas"]["Stretch"][];
             /** @description Which camera. */
             camera_id: components["schemas"]["CameraId"];
             /** @description From. */

@@ -192,6 +192,16 @@ export type ListedCamera = Camera & { site_id?: string };
 /** A recording as either program lists it: only the relay names the site. */
 export type ListedRecording = Recording & { site_id?: string };
 
+export type VolumeState = "working" | "gone" | "foreign" | "read_only" | "failing" | "slow" | "full";
+
+/** What is the matter with a volume. */
+export interface VolumeTrouble {
+  since: UtcTime;
+  message: string;
+  /** What to do. */
+  advice: string;
+}
+
 export interface Volume {
   name: string;
   path: string;
@@ -206,6 +216,9 @@ export interface Volume {
   locked_bytes: number;
   /** Older footage leaves it; null: no limit of its own. */
   max_age_days: number | null;
+  state: VolumeState;
+  /** Null while it is working. */
+  trouble: VolumeTrouble | null;
 }
 
 /** What locks and bookmarks protect from eviction, and how much they may. */
@@ -377,6 +390,8 @@ export interface Completeness extends Stretch {
   held_ms: number;
   recorded: Stretch[];
   held: Stretch[];
+  /** Of what is held: what lies on a disk that is not there now. */
+  away: Stretch[];
   gaps: Gap[];
   risk: OverwriteRisk | null;
 }

@@ -8,13 +8,15 @@ import {
   Download,
   Eraser,
   PackageOpen,
+  PencilOff,
   PlugZap,
+  Snail,
   Trash2,
   TriangleAlert,
   type LucideIcon,
 } from "lucide-react";
 
-import type { ArchiveState, CameraState, RecorderState, RecordingStatus, Verdict } from "../api/types";
+import type { ArchiveState, CameraState, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
 import { ARCHIVE_TEXT, STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {
@@ -41,6 +43,20 @@ const RECORDER: Record<RecorderState, Shape> = {
 
 export function RecorderStateView({ state }: { state: RecorderState }) {
   return <State {...RECORDER[state]} />;
+}
+
+const VOLUME: Record<VolumeState, Shape> = {
+  working: { icon: CircleCheck, colour: "text-ok", text: "Working" },
+  gone: { icon: PlugZap, colour: "text-bad", text: "Not there" },
+  foreign: { icon: CircleX, colour: "text-bad", text: "Another disk" },
+  read_only: { icon: PencilOff, colour: "text-bad", text: "Read-only" },
+  failing: { icon: CircleX, colour: "text-bad", text: "Failing" },
+  slow: { icon: Snail, colour: "text-warn", text: "Slow" },
+  full: { icon: TriangleAlert, colour: "text-warn", text: "Full" },
+};
+
+export function VolumeStateView({ state }: { state: VolumeState }) {
+  return <State {...VOLUME[state]} />;
 }
 
 const CAMERA: Record<CameraState, Shape> = {

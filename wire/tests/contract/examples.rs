@@ -8,7 +8,7 @@ use wire::ids::{
 use wire::poke::{Ack, Poke};
 use wire::resource::{
     Camera, CameraState, Defect, DefectKind, DriverKind, EvictionCause, Recorder, RecorderState,
-    Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Volume,
+    Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Volume, VolumeState, VolumeTrouble,
 };
 use wire::retention::{CameraRetention, Locks, RateBasis, Retention};
 use wire::telemetry::{
@@ -240,6 +240,12 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             locked_recordings: 12,
             locked_bytes: 9_000_000_000,
             max_age_days: None,
+            state: VolumeState::ReadOnly,
+            trouble: Some(VolumeTrouble {
+                since: at("2026-11-03T14:30:00Z"),
+                message: "/var/lib/holdfast/footage: Read-only file system (os error 30)".into(),
+                advice: "What it holds can still be played and downloaded.".into(),
+            }),
         }],
         locks: Locks {
             recordings: 12,

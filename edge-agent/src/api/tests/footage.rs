@@ -327,8 +327,9 @@ async fn what_is_not_there_says_why() {
     assert_eq!(vanished.code(), ErrorCode::RecordingFailed);
     let marker = below.volume().path().join(crate::footage::volume::MARKER);
     std::fs::rename(&marker, marker.with_extension("away")).unwrap();
-    let away = site.get(&download(held), &[]).await;
-    assert_eq!(away.code(), ErrorCode::Unavailable);
+    let away = site.get(&download(held), &[]).await.failure();
+    assert_eq!(away.error.code, ErrorCode::Unavailable);
+    assert!(away.error.message.contains("volume \"main\""), "{away:?}");
 
     below.catalog.delete(held).await.unwrap();
     let gone = site.get(&download(held), &[]).await.failure();

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::house::House;
 use crate::catalog::testing::{found, range};
+use crate::footage::volume::health::Seen;
 use crate::model::inventory::{Inventory, RecorderClock};
 
 #[tokio::test]
@@ -67,6 +68,24 @@ async fn a_day_tells_what_is_held_and_why_the_rest_is_not() {
         causes(&told),
         ["not_observed", "not_downloaded", "not_observed"]
     );
+    assert_eq!(told["away"], json!([]));
+    // Its disk goes: it is held all the same, and where it lies is told.
+    let gone = Seen::Gone("unplugged".to_owned());
+    below.volume().judge(gone, below.catalog.now());
+    let away = house.get(&path, &login).await.json();
+    assert_eq!(away["away"], away["held"]);
+    assert_eq!(away["held"], told["held"]);
+    let play = format!(
+        "/api/v1/playback/{camera}/index.m3u8?from=2026-11-03T07:00:00Z&to=2026-11-03T08:00:00Z"
+    );
+    let failure = house.get(&play, &login).await.failure();
+    assert_eq!(failure.error.code, wire::error::ErrorCode::Unavailable);
+    assert!(failure.error.message.contains("\"main\""), "{failure:?}");
+    let back = Seen::Written {
+        took: std::time::Duration::from_millis(1),
+        free_bytes: 1 << 30,
+    };
+    below.volume().judge(back, below.catalog.now());
 
     // Its oldest footage begins at seven: what lies before is lost if it ever was, what lies after was never there.
     let reading = answered(morning, inventory.recordings.clone());

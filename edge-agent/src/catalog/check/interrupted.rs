@@ -49,9 +49,48 @@ enum Found {
 impl Catalog {
     /// Finishes what was interrupted. Called once at start-up, before downloads begin.
     pub async fn finish_interrupted(&self, volumes: &Volumes) -> Result<Finished, CatalogError> {
+        let finished = self.finish(volumes, |_| true).await?;
+        if finished != Finished::default() {
+            tracing::info!(
+                completed = finished.completed.len(),
+                released = finished.released.len(),
+                removed = finished.removed,
+                swept = finished.swept.len(),
+                waiting = finished.waiting,
+                "Finished what an interruption had left"
+            );
+        }
+        Ok(finished)
+    }
+
+    /// The same for one volume that is there again, while the agent works. None: something is being kept at this moment,
+    /// to be tried again.
+    pub async fn finish_on(
+        &self,
+        volumes: &Volumes,
+        volume: &Volume,
+    ) -> Result<Option<Finished>, CatalogError> {
+        // Never waited for: whoever keeps on a disk that does not answer would be waited for by all others then.
+        let Ok(_alone) = self.signals.keeping.try_write() else {
+            return Ok(None);
+        };
+        self.finish(volumes, |it| it.id() == volume.id())
+            .await
+            .map(Some)
+    }
+
+    async fn finish(
+        &self,
+        volumes: &Volumes,
+        which: impl Fn(&Volume) -> bool,
+    ) -> Result<Finished, CatalogError> {
         let mut finished = Finished::default();
         for (id, volume, stem) in self.unfinished().await? {
-            let Some(disk) = volumes.get(volume).filter(|disk| disk.check().is_ok()) else {
+            let disk = volumes.get(volume);
+            if disk.is_some_and(|disk| !which(disk)) {
+                continue;
+            }
+            let Some(disk) = disk.filter(|disk| disk.check_writable().is_ok()) else {
                 finished.waiting += 1;
                 continue;
             };
@@ -73,7 +112,7 @@ impl Catalog {
         let emptied = self.empty_garbage(volumes).await?;
         finished.removed = emptied.removed;
         finished.waiting += emptied.left;
-        for volume in volumes.iter() {
+        for volume in volumes.iter().filter(|volume| which(volume)) {
             match self.sweep_staging(volume).await {
                 Ok(swept) => finished.swept.extend(swept),
                 Err(CatalogError::Volume(e)) => {
@@ -81,16 +120,6 @@ impl Catalog {
                 }
                 Err(e) => return Err(e),
             }
-        }
-        if finished != Finished::default() {
-            tracing::info!(
-                completed = finished.completed.len(),
-                released = finished.released.len(),
-                removed = finished.removed,
-                swept = finished.swept.len(),
-                waiting = finished.waiting,
-                "Finished what an interruption had left"
-            );
         }
         Ok(finished)
     }
@@ -117,7 +146,7 @@ impl Catalog {
     async fn sweep_staging(&self, volume: &Volume) -> Result<Vec<RecordingId>, CatalogError> {
         let disk = volume.clone();
         let there = blocking(move || {
-            disk.check()?;
+            disk.check_writable()?;
             staging::list(&disk)
         })
         .await??;

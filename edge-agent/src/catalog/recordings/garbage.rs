@@ -1,19 +1,23 @@
 //! How footage leaves: the row first becomes a tombstone and its files garbage, in one transaction; then the files go;
 //! then the garbage row (invariant 3). And what a person deletes.
 
+use std::time::Duration;
+
 use rusqlite::params;
 use wire::ids::RecordingId;
 use wire::resource::{EvictionCause, Recording, RecordingStatus};
 use wire::telemetry::Event;
 
-use super::super::text::{Word, parsed};
+use super::super::text::{Word, parsed, size};
 use super::super::{Catalog, CatalogError, Work, archives};
 use crate::footage::keep;
 use crate::footage::path::Stem;
-use crate::footage::volume::{Volume, VolumeId, Volumes};
+use crate::footage::volume::{Volume, VolumeError, VolumeId, Volumes};
 
 /// Files removed between two transactions.
 const SWEEP_MAX: u32 = 64;
+/// How long removing them may take before the disk counts as one that does not answer.
+const SWEEP_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// What an emptying of the garbage did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,10 +108,20 @@ impl Catalog {
                 return Ok(());
             };
             after = last.as_str().to_owned();
-            let (disk, all) = (volume.clone(), batch.len() as u64);
-            let gone = tokio::task::spawn_blocking(move || remove_files(&disk, batch))
-                .await
-                .map_err(|_| base::sqlite::DbError::Closed)?;
+            let all = batch.len() as u64;
+            let remove = |disk: &Volume| {
+                disk.check_writable()?;
+                Ok(remove_files(disk, batch))
+            };
+            let gone = match volume.within(SWEEP_TIME_MAX, remove).await.flatten() {
+                Ok(gone) => gone,
+                // Whoever watches the disks has said what is the matter.
+                Err::<_, VolumeError>(e) => {
+                    tracing::debug!(volume = volume.name(), error = %e, "Footage that has left waits for its disk");
+                    emptied.left += self.garbage_of(volume.id()).await?;
+                    return Ok(());
+                }
+            };
             emptied.removed += gone.len() as u64;
             emptied.left += all - gone.len() as u64;
             self.forget_garbage(volume.id(), gone).await?;
@@ -123,6 +137,17 @@ impl Catalog {
                 parsed(row, "stem")
             })?
             .collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    async fn garbage_of(&self, volume: VolumeId) -> Result<u64, CatalogError> {
+        self.read(move |c| {
+            Ok(c.query_row(
+                "select count(*) as n from garbage where volume_id = ?1",
+                [volume.0],
+                |row| size(row, "n"),
+            )?)
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! What is held: where its files lie, and what a range looks like. For playback, downloads and the timeline.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use wire::coverage::Stretch;
 use wire::ids::{CameraId, RecordingId};
 use wire::resource::{EvictionCause, Recording, RecordingStatus};
 
@@ -165,6 +166,43 @@ impl Catalog {
                     held_of,
                 )?
                 .collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// When a camera has held footage on these volumes, within a range: stretches that do not touch, oldest first.
+    pub async fn held_on(
+        &self,
+        camera: CameraId,
+        range: UtcRange,
+        volumes: Vec<VolumeId>,
+    ) -> Result<Vec<Stretch>, CatalogError> {
+        self.read(move |c| {
+            let reach_us = super::longest_us(c, Some(camera))?;
+            let mut statement = c.prepare_cached(
+                "select start_utc, end_utc, volume_id from recording indexed by recording_by_camera_status
+                 where camera_id = :camera and status = 'completed' and start_utc >= :reach and start_utc < :to
+                    and end_utc > :from order by start_utc, id",
+            )?;
+            let mut rows = statement.query(named_params! {
+                ":camera": camera.to_string(),
+                ":reach": range.from.micros().saturating_sub(reach_us),
+                ":from": range.from.micros(),
+                ":to": range.to.micros(),
+            })?;
+            let mut stretches: Vec<Stretch> = Vec::new();
+            while let Some(row) = rows.next()? {
+                if !volumes.contains(&VolumeId(row.get("volume_id")?)) {
+                    continue;
+                }
+                let from_utc = time(row, "start_utc")?.max(range.from);
+                let to_utc = time(row, "end_utc")?.min(range.to);
+                match stretches.last_mut() {
+                    Some(last) if last.to_utc >= from_utc => last.to_utc = last.to_utc.max(to_utc),
+                    _ => stretches.push(Stretch { from_utc, to_utc }),
+                }
+            }
+            Ok(stretches)
         })
         .await
     }

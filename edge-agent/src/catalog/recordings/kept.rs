@@ -10,7 +10,7 @@ use wire::resource::{Recording, RecordingStatus};
 use wire::telemetry::Event;
 
 use super::super::check::finish_recording;
-use super::super::text::{parsed, parsed_opt, signed, size};
+use super::super::text::{parsed, signed, size};
 use super::super::{Catalog, CatalogError, Work, settings};
 use crate::footage::keep::{KeepError, Staged, keep};
 use crate::footage::path::Stem;
@@ -26,8 +26,10 @@ const NAMES_MAX: u32 = 100;
 enum Reserved {
     /// The name is this row's.
     Yes(Box<Sidecar>, Stem),
-    /// An earlier attempt to keep it was interrupted: that is to be finished first.
+    /// An earlier attempt to keep it here was interrupted: that is to be finished first.
     Interrupted(Stem),
+    /// One on another volume was: what lies there is garbage by now.
+    Elsewhere,
 }
 
 impl Catalog {
@@ -41,6 +43,7 @@ impl Catalog {
         let (catalog, volume) = (self.clone(), volume.clone());
         let id = verified.facts().recording;
         let task = tokio::spawn(async move {
+            let _keeping = catalog.signals.keeping.read().await;
             let outcome = catalog.keep_to_the_end(&volume, verified.facts()).await;
             if outcome.is_ok() {
                 // What stays is swept at the next start.
@@ -72,6 +75,7 @@ impl Catalog {
                     }
                     continue;
                 }
+                Reserved::Elsewhere => continue,
             };
             match put_in_place(volume, &stem, &sidecar, facts).await {
                 Ok(()) => break (sidecar, stem),
@@ -115,13 +119,21 @@ impl Catalog {
         self.write(move |w| {
             let id = facts.recording;
             super::fetch::require(w, id, "kept", keepable)?;
-            let interrupted: Option<Stem> = w.tx.query_row(
-                "select stem from recording where id = ?1",
-                [id.to_string()],
-                |row| parsed_opt(row, "stem"),
-            )?;
-            if let Some(stem) = interrupted {
-                return Ok(Reserved::Interrupted(stem));
+            let interrupted: Option<(VolumeId, Stem)> =
+                w.tx.query_row(
+                    "select volume_id, stem from recording where id = ?1 and stem is not null",
+                    [id.to_string()],
+                    |row| Ok((VolumeId(row.get("volume_id")?), parsed(row, "stem")?)),
+                )
+                .optional()?;
+            match interrupted {
+                Some((begun, stem)) if begun == volume => return Ok(Reserved::Interrupted(stem)),
+                // Its disk went away while it was kept there, and it came anew.
+                Some((begun, stem)) => {
+                    super::garbage::throw_away(w, id, begun, &stem)?;
+                    return Ok(Reserved::Elsewhere);
+                }
+                None => {}
             }
             let sidecar = describe(w, &facts)?;
             let stem = free_stem(w, volume, &sidecar, nth)?;
@@ -157,7 +169,7 @@ fn keepable(status: RecordingStatus) -> bool {
 /// A power cut while keeping: everything up to a step happens, and nothing after it.
 #[cfg(test)]
 impl Catalog {
-    pub(in super::super) async fn keep_until(
+    pub async fn keep_until(
         &self,
         volume: &Volume,
         verified: Verified,
@@ -170,6 +182,7 @@ impl Catalog {
                 finish_recording(self, volume, facts.recording, stem).await?;
                 return Ok(());
             }
+            Reserved::Elsewhere => return Ok(()),
         };
         let staged = Staged {
             media: &facts.media,

@@ -8,6 +8,10 @@ const TITLES = new Map([
   ["retention_shortened", "Footage leaves before its time"],
   ["storage_full", "Nothing new has room"],
   ["storage_full_soon", "Soon nothing new has room"],
+  ["disk_gone", "A disk is not there"],
+  ["disk_read_only", "A disk is read-only"],
+  ["disk_failing", "A disk is failing"],
+  ["disk_slow", "A disk is slow"],
 ]);
 
 /** What people were told of and is not over. */

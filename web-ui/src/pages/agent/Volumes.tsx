@@ -1,5 +1,7 @@
 import type { Volume } from "../../api/types";
-import { bytesText, count } from "../../words";
+import { VolumeStateView } from "../../components/State";
+import { Ago } from "../../components/Time";
+import { bytesText, count, sentence } from "../../words";
 
 /** Each volume: how much of its room is held, and how much of that no longer turns. */
 export function Volumes({ volumes }: { volumes: Volume[] }) {
@@ -13,27 +15,33 @@ export function Volumes({ volumes }: { volumes: Volume[] }) {
 }
 
 function VolumeRow({ volume }: { volume: Volume }) {
-  const gone = volume.total_bytes === 0;
-  const full = !gone && volume.free_bytes <= volume.floor_bytes;
+  const { state, trouble } = volume;
+  const there = volume.total_bytes > 0;
+  const full = there && (state === "full" || volume.free_bytes <= volume.floor_bytes);
   return (
-    <li className="flex flex-col gap-2 px-4 py-3" data-testid="volume">
-      <div className="flex flex-wrap items-baseline justify-between gap-x-4">
-        <span>
-          <span className="font-medium">{volume.name}</span> <code className="text-xs text-soft">{volume.path}</code>
+    <li className="flex flex-col gap-2 px-4 py-3" data-testid="volume" data-volume={volume.name} data-state={state}>
+      <div className="flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
+        <span className="flex min-w-0 flex-wrap items-baseline gap-x-2">
+          <span className="font-medium">{volume.name}</span>
+          <code className="text-xs wrap-anywhere text-soft">{volume.path}</code>
         </span>
-        <span>
-          {bytesText(volume.held_bytes)} of {bytesText(volume.room_bytes)} for footage
+        <span className="text-sm">
+          <VolumeStateView state={state} />
         </span>
       </div>
+      {trouble && (
+        <div className="flex flex-col gap-1 border-l-2 border-line pl-3 text-sm" data-testid="volume-trouble">
+          <p className="wrap-anywhere">
+            {sentence(trouble.message)} <span className="text-xs text-soft">Since <Ago at={trouble.since} />.</span>
+          </p>
+          <p className="text-soft">{trouble.advice}</p>
+        </div>
+      )}
       <Shares volume={volume} full={full} />
       <p className="text-xs text-soft">
-        {gone
-          ? "The disk is not there: nothing is written to it, and what it holds cannot be read."
-          : `${bytesText(volume.free_bytes)} free of ${bytesText(volume.total_bytes)} on the file system; ${
-              full
-                ? "nothing more is written until there is more free space"
-                : `${bytesText(volume.floor_bytes)} of it stay free`
-            }`}
+        {there
+          ? `${bytesText(volume.held_bytes)} of ${bytesText(volume.room_bytes)} for footage are held. ${roomText(volume, full)}`
+          : `${bytesText(volume.held_bytes)} of footage lie on it; nothing is written to it, and what it holds cannot be read now`}
         {volume.budget_bytes !== null && `; at most ${bytesText(volume.budget_bytes)} of footage by configuration`}
         {volume.max_age_days !== null && `; nothing older than ${count(volume.max_age_days, "day")}`}.
         {volume.locked_bytes > 0 && (
@@ -51,6 +59,13 @@ function VolumeRow({ volume }: { volume: Volume }) {
       </p>
     </li>
   );
+}
+
+function roomText({ free_bytes, total_bytes, floor_bytes }: Volume, full: boolean): string {
+  const stays = full
+    ? "nothing more is written until there is more free space"
+    : `${bytesText(floor_bytes)} of it stay free`;
+  return `${bytesText(free_bytes)} free of ${bytesText(total_bytes)} on the file system; ${stays}`;
 }
 
 /** Protected, held, free: parts of one bar. Drawn as SVG, because a width in percent would need an inline style. */

@@ -5,7 +5,7 @@ import { Cctv, ChevronLeft, ChevronRight } from "lucide-react";
 import type { ReactNode } from "react";
 
 import { camerasQuery, sitesQuery, timelineQuery } from "../../api/queries";
-import type { ListedCamera, Timeline } from "../../api/types";
+import type { ListedCamera, Stretch, Timeline } from "../../api/types";
 import { IconButton, Waiting } from "../../components/Button";
 import { SelectField, TextField } from "../../components/Field";
 import { Empty, Note, ProblemNote } from "../../components/Note";
@@ -159,6 +159,14 @@ function Told({ camera, told, open, actions }: Omit<CameraDayProps, "day"> & { t
           </Note>
         </div>
       )}
+      {told.away.length > 0 && (
+        <div className="px-4 pb-3" data-testid="away">
+          <Note tone="warn" title="A disk is not there">
+            {lengthText(lengthOf(told.away))} of what is held lie on a disk that is not there now. They can be played once
+            it is back; the Storage page of the box says what is the matter.
+          </Note>
+        </div>
+      )}
       {told.gaps.length > 0 &&
         (open ? (
           <GapList gaps={told.gaps} />
@@ -183,6 +191,10 @@ function sumText({ recorded_ms, held_ms }: Timeline): string {
   return held_ms >= recorded_ms
     ? `All ${lengthText(held_ms)} that the recorder recorded is held here`
     : `${lengthText(held_ms)} held here of ${lengthText(recorded_ms)} that the recorder recorded`;
+}
+
+function lengthOf(stretches: Stretch[]): number {
+  return stretches.reduce((sum, { from_utc, to_utc }) => sum + Date.parse(to_utc) - Date.parse(from_utc), 0);
 }
 
 function DayField({ day, onChange }: { day: Day; onChange: (day: Day | undefined) => void }) {

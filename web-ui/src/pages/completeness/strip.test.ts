@@ -27,6 +27,7 @@ const day: Timeline = {
   held_ms: 0,
   recorded: [{ from_utc: "2026-11-03T05:59:30Z", to_utc: "2026-11-03T12:00:00Z" }],
   held: [{ from_utc: "2026-11-03T06:00:00Z", to_utc: "2026-11-03T12:00:00Z" }],
+  away: [],
   gaps: [
     gap("2026-11-03T05:59:30Z", "2026-11-03T06:00:00Z", "failed"),
     gap("2026-11-03T00:00:00Z", "2026-11-03T05:59:30Z", "not_recorded"),
