@@ -35,6 +35,7 @@ use crate::rotate_key;
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
 use crate::tasks::{Ended, Floor, Tasks};
+use crate::tiers::Mover;
 use crate::uplink::{self, Uplink};
 
 /// Why the agent stopped although nobody asked it to.
@@ -210,6 +211,13 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         Ok::<_, Infallible>(())
     });
     let work = tasks.stop_of(Floor::Work);
+    let mover = Mover::new(
+        catalog.clone(),
+        volumes.clone(),
+        evictor.clone(),
+        config.tiers.clone(),
+    );
+    tasks.spawn(Floor::Work, "tiers", mover.run(work.clone()));
     tasks.spawn(Floor::Work, "eviction", evictor.run(work.clone()));
     tasks.spawn(
         Floor::Work,

@@ -17,6 +17,7 @@ use crate::media::MediaConfig;
 use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::tpm::{Tpm, TpmSetting};
+use crate::tiers::TiersConfig;
 use crate::uplink::claim::RelaySettings;
 
 /// Where the file lies unless `--config` says otherwise.
@@ -34,6 +35,8 @@ pub struct Config {
     pub volume: Vec<VolumeConfig>,
     /// What is kept of it, and for how long.
     pub retention: RetentionConfig,
+    /// Moving it between volumes of different tiers.
+    pub tiers: TiersConfig,
     /// Packing what is held into archives.
     pub archive: ArchiveConfig,
     /// The mail server that e-mails about archives go through.
@@ -183,6 +186,15 @@ impl Config {
                 ));
             }
         }
+        for volume in &self.volume {
+            let colder = self.volume.iter().any(|other| other.tier > volume.tier);
+            if volume.move_after_days.is_some() && !colder {
+                return Err(format!(
+                    "[[volume]] {:?} has move_after_days, but no volume has a colder tier that footage could move to: give one tier = \"warm\" or \"cold\"",
+                    volume.name
+                ));
+            }
+        }
         self.archive.check()?;
         if let Some(email) = &self.email {
             email.check()?;
@@ -254,7 +266,7 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         let full = read(&uncommented).unwrap();
-        assert!(full.volume.len() == 1 && full.relay.is_some() && full.download.window.is_some());
+        assert!(full.volume.len() == 2 && full.relay.is_some() && full.download.window.is_some());
     }
 
     #[test]
@@ -309,6 +321,10 @@ mod tests {
             (
                 "[[volume]]\nname = \"a\"\npath = \"/x\"\n[[volume]]\nname = \"a\"\npath = \"/y\"",
                 "a name of its own",
+            ),
+            (
+                "[[volume]]\nname = \"a\"\npath = \"/x\"\nmove_after_days = 3",
+                "no volume has a colder tier",
             ),
             ("[[volume]]\nname = \"a\"", "line 1: missing field `path`"),
         ] {

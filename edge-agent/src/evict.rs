@@ -6,7 +6,7 @@
 //! left (then people are told). Once begun on a volume, eviction goes on to the low water mark, so that it works in
 //! strokes.
 //!
-//! New footage goes where there is most room; where there is none, to the volume on which the oldest may leave. So the
+//! New footage goes where there is most room, in the hottest tier that has any; where there is none, to the volume on which the oldest may leave. So the
 //! oldest leaves first whichever disk it lies on, to within one stroke, and all disks are one ring.
 //!
 //! Cameras that are switched off, or whose recorder was removed, are treated like all others: retention that skips
@@ -15,6 +15,7 @@
 mod archive;
 mod choice;
 pub mod forecast;
+mod moving;
 mod outlook;
 mod rate;
 
@@ -221,8 +222,14 @@ impl Evictor {
         let mut error = None;
         // The best disks first; one that is slow or makes errors only where those can give no room.
         for alike in fit.chunk_by(|a, b| a.health().fitness() == b.health().fitness()) {
-            if let Some(volume) = self.roomiest(alike, bytes).await? {
-                return Ok(volume.reserve(bytes));
+            let mut tiers = alike.to_vec();
+            tiers.sort_by_key(|volume| volume.config().tier);
+            // The hottest tier with room: where the hot ones are full and footage moves more slowly than it comes, what
+            // is new lies in a colder one at once, and nothing has to leave for it.
+            for tier in tiers.chunk_by(|a, b| a.config().tier == b.config().tier) {
+                if let Some(volume) = self.roomiest(tier, bytes).await? {
+                    return Ok(volume.reserve(bytes));
+                }
             }
             for volume in self.by_oldest(alike, bytes).await? {
                 let (_, short_bytes) = self.make_room(volume, bytes).await?;
@@ -315,8 +322,14 @@ impl Evictor {
             relieved.by_rule += self.remove(victims, EvictionCause::Retention).await?;
         }
         // Without a disk there is nothing to relieve.
-        for volume in self.0.volumes.for_writing().await.unwrap_or_default() {
+        let fit = self.0.volumes.for_writing().await.unwrap_or_default();
+        let coldest = fit.iter().map(|volume| volume.config().tier).max();
+        for volume in fit {
             relieved.by_rule += self.too_old(volume).await?;
+            if Some(volume.config().tier) < coldest {
+                // It is relieved by moving. Where that is not enough, room is made when it is asked for.
+                continue;
+            }
             match self.make_room(volume, 0).await {
                 // What is missing still is said when somebody needs it ([`Evictor::need`]).
                 Ok((made, _)) => {

@@ -37,6 +37,7 @@ mod sessions;
 #[cfg(test)]
 mod simulation;
 mod tasks;
+mod tiers;
 mod uplink;
 mod verify;
 

@@ -283,6 +283,8 @@ export const storage = {
       locked_recordings: 214,
       locked_bytes: 96 * GB,
       max_age_days: null,
+      tier: "hot",
+      move_after_days: 14,
       state: "working",
       trouble: null,
     },
@@ -298,6 +300,8 @@ export const storage = {
       locked_recordings: 12,
       locked_bytes: 9 * GB,
       max_age_days: 60,
+      tier: "warm",
+      move_after_days: null,
       state: "full",
       trouble: {
         since: iso(now - 3_600_000),
@@ -317,6 +321,8 @@ export const storage = {
       locked_recordings: 0,
       locked_bytes: 0,
       max_age_days: null,
+      tier: "cold",
+      move_after_days: null,
       state: "gone",
       trouble: {
         since: iso(now - 25 * 60_000),

@@ -265,6 +265,33 @@ pub struct Recording {
     pub updated_at: UtcTime,
 }
 
+/// How near footage on a volume is at hand: it moves from hot to cold.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Where new footage goes.
+    #[default]
+    Hot,
+    /// Where it moves from there.
+    Warm,
+    /// Where it moves last.
+    Cold,
+}
+
 /// Whether a volume can be used.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema,
@@ -328,6 +355,12 @@ pub struct Volume {
     /// Older footage leaves it; null: no limit of its own.
     #[serde(default)]
     pub max_age_days: Option<u32>,
+    /// Its tier.
+    #[serde(default)]
+    pub tier: Tier,
+    /// Older footage moves to the next colder tier; null: only for want of room.
+    #[serde(default)]
+    pub move_after_days: Option<u32>,
     /// Whether it can be used.
     #[serde(default)]
     pub state: VolumeState,

@@ -159,22 +159,29 @@ fn cache(action: Action) -> &'static str {
 /// Opens the file, or says what became of it.
 async fn open(app: &App, held: &Held, length: u64) -> ApiResult<File> {
     let id = held.recording.id;
-    let Some(volume) = app.volumes.get(held.volume) else {
-        return Err(unreachable(
-            "The volume that this recording lies on is not in the configuration any more. Put its [[volume]] back.",
-        ));
+    let mut held = held.clone();
+    let (volume, path, problem) = loop {
+        let Some(volume) = app.volumes.get(held.volume) else {
+            return Err(unreachable(
+                "The volume that this recording lies on is not in the configuration any more. Put its [[volume]] back.",
+            ));
+        };
+        let path = volume.file(&held.stem, MEDIA);
+        // Nobody waits at a disk that does not answer anyway.
+        if volume.is_silent() {
+            return Err(away(volume));
+        }
+        let problem = match part::open(&path, length).await {
+            Ok(file) => return Ok(file),
+            Err(problem) => problem,
+        };
+        // It may have left or moved since the catalog was asked, or its disk may be away; only else is something wrong.
+        let now = find(app, id).await?;
+        if (now.volume, &now.stem) == (held.volume, &held.stem) {
+            break (volume, path, problem);
+        }
+        held = now;
     };
-    let path = volume.file(&held.stem, MEDIA);
-    // Nobody waits at a disk that does not answer anyway.
-    if volume.is_silent() {
-        return Err(away(volume));
-    }
-    let problem = match part::open(&path, length).await {
-        Ok(file) => return Ok(file),
-        Err(problem) => problem,
-    };
-    // It may have left since the catalog was asked, or its disk may be away; only else is something wrong with it.
-    find(app, id).await?;
     if let Err(error) = volume.within(LOOK_MAX, Volume::check).await.flatten() {
         tracing::debug!(recording.id = %id, %error, "Footage was asked for whose volume is not there");
         // Whoever watches the disks may not have noticed yet.

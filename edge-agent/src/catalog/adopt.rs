@@ -6,6 +6,9 @@
 //! with that serial is logged in to (again), it takes its cameras over (`recorders.rs`). Digests are not computed: that
 //! is what `edge-agent check --deep` is for.
 
+mod copies;
+
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
@@ -88,12 +91,15 @@ impl Catalog {
         told: Told<'_>,
     ) -> Result<Adopted, CatalogError> {
         let mut adopted = Adopted::default();
-        for volume in volumes.iter() {
+        // The coldest first: of a recording that was moving, the new place counts.
+        let mut order: Vec<&Volume> = volumes.iter().collect();
+        order.sort_by_key(|volume| Reverse(volume.config().tier));
+        for volume in order {
             if !self.is_to_adopt(volume.id()).await? || volume.check().is_err() {
                 continue;
             }
             let (before, left) = (adopted.recordings, adopted.left);
-            match self.adopt_volume(volume, &mut adopted, told).await {
+            match self.adopt_volume(volumes, volume, &mut adopted, told).await {
                 Ok(()) => {}
                 // A disk that cannot be read is no reason not to work with the others.
                 Err(e @ (CatalogError::Io { .. } | CatalogError::Volume(_))) => {
@@ -138,6 +144,7 @@ impl Catalog {
 
     async fn adopt_volume(
         &self,
+        volumes: &Volumes,
         volume: &Volume,
         adopted: &mut Adopted,
         told: Told<'_>,
@@ -157,10 +164,16 @@ impl Catalog {
                 adopted.refuse(volume, stem, why);
             }
             if !content.found.is_empty() {
-                let (taken, refused) = self.write(move |w| adopt(w, id, content.found)).await?;
-                adopted.recordings += taken;
-                for (stem, why) in refused {
+                let taken = self.write(move |w| adopt(w, id, content.found)).await?;
+                adopted.recordings += taken.held;
+                for (stem, why) in taken.refused {
                     adopted.refuse(volume, stem, why);
+                }
+                for (stem, sidecar) in taken.copies {
+                    match self.settle_copy(volumes, volume, &stem, sidecar).await? {
+                        Ok(()) => adopted.recordings += 1,
+                        Err(why) => adopted.refuse(volume, stem, why),
+                    }
                 }
             }
             told(adopted.recordings);
@@ -269,24 +282,44 @@ fn fits(volume: &Volume, stem: &Stem, description: &Path) -> Result<Sidecar, Str
     }
 }
 
-/// Recordings that were refused, and why.
-type RefusedOf = Vec<(Stem, String)>;
+/// What became of a batch.
+#[derive(Default)]
+struct Taken {
+    /// Held now because of it; those that already were count too.
+    held: u64,
+    refused: Vec<(Stem, String)>,
+    /// Copies of recordings that are held elsewhere.
+    copies: Vec<(Stem, Sidecar)>,
+}
 
-/// Takes recordings in; returns how many are held now because of it (those that already were count too), and which are
-/// not.
+/// Why a recording is not taken in.
+enum Not {
+    Because(String),
+    /// It is held elsewhere, under the same id.
+    Twice,
+}
+
+impl From<String> for Not {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+/// Takes recordings in.
 fn adopt(
     w: &mut Work<'_>,
     volume: VolumeId,
     batch: Vec<(Stem, Sidecar)>,
-) -> Result<(u64, RefusedOf), CatalogError> {
-    let (mut held, mut refused) = (0, Vec::new());
+) -> Result<Taken, CatalogError> {
+    let mut taken = Taken::default();
     for (stem, sidecar) in batch {
         match adopt_one(w, volume, &stem, &sidecar)? {
-            Ok(()) => held += 1,
-            Err(why) => refused.push((stem, why)),
+            Ok(()) => taken.held += 1,
+            Err(Not::Because(why)) => taken.refused.push((stem, why)),
+            Err(Not::Twice) => taken.copies.push((stem, sidecar)),
         }
     }
-    Ok((held, refused))
+    Ok(taken)
 }
 
 /// Takes a recording in, or says why not.
@@ -295,7 +328,7 @@ fn adopt_one(
     volume: VolumeId,
     stem: &Stem,
     sidecar: &Sidecar,
-) -> Result<Result<(), String>, CatalogError> {
+) -> Result<Result<(), Not>, CatalogError> {
     let named_by: Option<RecordingId> =
         w.tx.prepare_cached("select id from recording where volume_id = ?1 and stem = ?2")?
             .query_row(params![volume.0, stem.as_str()], |row| parsed(row, "id"))
@@ -304,28 +337,35 @@ fn adopt_one(
         // Held already, or being kept: then start-up finishes it.
         return Ok(match named_by == sidecar.recording {
             true => Ok(()),
-            false => Err(format!(
+            false => Err(Not::Because(format!(
                 "its description tells of recording {}, but the name is that of recording {named_by}",
                 sidecar.recording
-            )),
+            ))),
         });
     }
     let leaving =
         w.tx.prepare_cached("select 1 from garbage where volume_id = ?1 and stem = ?2")?
             .exists(params![volume.0, stem.as_str()])?;
     if leaving {
-        return Ok(Err("it has left, and its files are about to go".to_owned()));
+        return Ok(Err(Not::Because(
+            "it has left, and its files are about to go".to_owned(),
+        )));
     }
     if let Err(why) = make_camera(w, sidecar)? {
-        return Ok(Err(why));
+        return Ok(Err(why.into()));
     }
     match same_source(w, sidecar)? {
         None => insert_pending(w, sidecar)?,
-        Some((id, RecordingStatus::Completed)) => return Ok(Err(held_elsewhere(w, id, sidecar)?)),
+        Some((id, RecordingStatus::Completed)) if id == sidecar.recording => {
+            return Ok(Err(Not::Twice));
+        }
+        Some((id, RecordingStatus::Completed)) => {
+            return Ok(Err(held_elsewhere(w, id)?.into()));
+        }
         Some((id, RecordingStatus::Evicted)) => {
-            return Ok(Err(format!(
+            return Ok(Err(Not::Because(format!(
                 "recording {id} has left, by a rule or because a person deleted it: remove the files, or move them away"
-            )));
+            ))));
         }
         Some((id, _)) => {
             // Discovered again before its footage was read in: the id that the footage bears wins. What was told of
@@ -351,26 +391,17 @@ fn adopt_one(
     Ok(Ok(()))
 }
 
-/// Two descriptions of one recording: the first that was read in stays.
-fn held_elsewhere(
-    w: &Work<'_>,
-    id: RecordingId,
-    sidecar: &Sidecar,
-) -> Result<String, CatalogError> {
+/// Two recordings of the same footage: the first that was read in stays.
+fn held_elsewhere(w: &Work<'_>, id: RecordingId) -> Result<String, CatalogError> {
     let (volume, stem): (String, String) = w.tx.query_row(
         "select volume.name, recording.stem from recording join volume on volume.id = recording.volume_id
          where recording.id = ?1",
         [id.to_string()],
         |row| Ok((row.get("name")?, row.get("stem")?)),
     )?;
-    Ok(match id == sidecar.recording {
-        true => {
-            format!("it is a copy of recording {id}, which is held as {stem} on volume {volume:?}")
-        }
-        false => format!(
-            "it is the same footage of the recorder as recording {id}, which is held as {stem} on volume {volume:?}"
-        ),
-    })
+    Ok(format!(
+        "it is the same footage of the recorder as recording {id}, which is held as {stem} on volume {volume:?}"
+    ))
 }
 
 /// The row that stands for the same recording of the same device, or bears the same id.

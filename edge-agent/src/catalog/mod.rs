@@ -19,6 +19,7 @@ pub mod days;
 pub mod error;
 pub mod jobs;
 pub mod logins;
+pub mod moves;
 pub mod observations;
 pub mod outbox;
 pub mod people;
@@ -60,6 +61,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("upgrade/v10_ring.sql"),
         include_str!("upgrade/v11_archive.sql"),
         include_str!("upgrade/v12_volume.sql"),
+        include_str!("upgrade/v13_moving.sql"),
     ],
 };
 

@@ -280,6 +280,15 @@ create table garbage (
     primary key (volume_id, stem)
 ) strict;
 
+-- Recordings that are copied from one volume to another: the new place, named before any file has that name. The old one
+-- holds until the row is switched.
+create table moving (
+    recording_id text primary key references recording (id),
+    volume_id    integer not null references volume (id),
+    stem         text not null,
+    unique (volume_id, stem)
+) strict;
+
 -- Totals per camera, so that lists do not count a million rows. Kept by triggers, like those of volume.
 create table holding (
     camera_id  text primary key references camera (id),

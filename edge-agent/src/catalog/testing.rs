@@ -90,7 +90,7 @@ impl House {
     }
 
     async fn again(volumes: Volumes, clock: Clock, dir: TempDir) -> Self {
-        let config = volumes.iter().next().unwrap().config().clone();
+        let configs: Vec<VolumeConfig> = volumes.iter().map(|it| it.config().clone()).collect();
         // The lock goes with the last clone, which a task may still hold for a moment.
         let catalog = loop {
             match Catalog::open(&dir.path().join("catalog"), clock.clone()) {
@@ -98,13 +98,23 @@ impl House {
                 other => break other.unwrap(),
             }
         };
-        let volumes = catalog.open_volumes(&[config]).await.unwrap();
+        let volumes = catalog.open_volumes(&configs).await.unwrap();
         Self {
             catalog,
             volumes,
             clock,
             dir,
         }
+    }
+
+    /// A second volume, as `change` wants it.
+    pub async fn add_volume(&mut self, change: impl FnOnce(&mut VolumeConfig)) -> Volume {
+        let mut config = VolumeConfig::new("second", self.path().join("second"));
+        config.floor_bytes = 0;
+        change(&mut config);
+        let configs = [self.volume().config().clone(), config];
+        self.volumes = self.catalog.open_volumes(&configs).await.unwrap();
+        self.volumes.iter().nth(1).unwrap().clone()
     }
 
     /// The catalog is lost: all that is left are the disks.

@@ -180,6 +180,8 @@ impl Catalog {
                     locked_recordings: held.locked_recordings,
                     locked_bytes: held.locked_bytes,
                     max_age_days: volume.config().max_age_days,
+                    tier: volume.config().tier,
+                    move_after_days: volume.config().move_after_days,
                     state,
                     trouble,
                 });

@@ -20,7 +20,7 @@ pub struct ArchiveNeed {
 
 /// What a volume has of an archive already.
 #[derive(Debug, Clone, Copy, Default)]
-struct Begun {
+pub(super) struct Begun {
     /// Counted as held by the catalog.
     counted_bytes: u64,
     /// Set aside by the disk.
@@ -88,7 +88,7 @@ impl Evictor {
     }
 
     /// Evicts what is older; returns the bytes that are missing still.
-    async fn make_room_before(
+    pub(super) async fn make_room_before(
         &self,
         volume: &Volume,
         need: ArchiveNeed,

@@ -15,6 +15,9 @@ use super::path::{MEDIA, NATIVE, SIDECAR, Stem};
 use super::sidecar::Sidecar;
 use super::volume::{Volume, VolumeError};
 
+/// Name of a description in staging.
+pub const IN_STAGING: &str = "sidecar.json";
+
 /// Tries when a day's folder vanishes between its making and the rename (it was empty and eviction took it).
 const TRIES: u32 = 3;
 
@@ -96,13 +99,24 @@ pub fn keep_with(
     stop: Stop<'_>,
 ) -> Result<(), KeepError> {
     volume.check_writable()?;
-    let in_staging = staged.media.with_file_name("sidecar.json");
+    let in_staging = staged.media.with_file_name(IN_STAGING);
     write_synced(&in_staging, sidecar).map_err(at(&in_staging))?;
     for path in [Some(staged.media), staged.native].into_iter().flatten() {
         durable::sync_file(path).map_err(at(path))?;
     }
     stop(Step::Written).map_err(at(&in_staging))?;
+    place(volume, stem, &in_staging, staged, stop)
+}
 
+/// Takes the place: description and media lie in staging, written and synced. Blocking.
+pub fn place(
+    volume: &Volume,
+    stem: &Stem,
+    in_staging: &Path,
+    staged: Staged<'_>,
+    stop: Stop<'_>,
+) -> Result<(), KeepError> {
+    volume.check_writable()?;
     let folder = volume.path().join(stem.folder());
     let target = |extension| volume.file(stem, extension);
     for path in [target(MEDIA), target(NATIVE)] {
@@ -111,7 +125,7 @@ pub fn keep_with(
             return Err(KeepError::Taken { path });
         }
     }
-    rename_into(&folder, &in_staging, &target(SIDECAR))?;
+    rename_into(&folder, in_staging, &target(SIDECAR))?;
     // Synced of its own: not every file system makes two renames durable in their order.
     durable::sync_dir(&folder).map_err(at(&folder))?;
     stop(Step::SidecarRenamed).map_err(at(&folder))?;

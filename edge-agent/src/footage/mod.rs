@@ -4,6 +4,7 @@
 //! a file without a description never exists. Which files there should be is the catalog's knowledge, not this one's.
 
 pub mod archives;
+pub mod copy;
 pub mod fragments;
 pub mod keep;
 pub mod path;

@@ -66,6 +66,16 @@ impl Stem {
         }
     }
 
+    /// The same under another number.
+    pub fn numbered(&self, nth: u32) -> Self {
+        let to = self.start.plus_s(self.duration_s.cast_signed());
+        let span = UtcRange {
+            from: self.start,
+            to,
+        };
+        Self::new(self.camera, span, nth)
+    }
+
     /// As the catalog and sidecars write it.
     pub fn as_str(&self) -> &str {
         &self.text

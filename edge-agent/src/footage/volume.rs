@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use wire::ids::RecordingId;
-use wire::resource::VolumeState;
+use wire::resource::{Tier, VolumeState};
 
 use super::path::Stem;
 use crate::model::time::UtcTime;
@@ -52,6 +52,12 @@ pub struct VolumeConfig {
     /// Older footage leaves this volume, whatever its camera keeps. Default: no limit of its own.
     #[serde(default)]
     pub max_age_days: Option<u32>,
+    /// Its tier. Default hot, where new footage goes.
+    #[serde(default)]
+    pub tier: Tier,
+    /// Older footage moves to the next colder tier. Default: only when this volume needs the room.
+    #[serde(default)]
+    pub move_after_days: Option<u32>,
     /// Whether a disk must be mounted for it: then nothing is ever written while its folder lies on the file system of
     /// `/`. Default: what its marker remembers; of a new volume, where one would expect it ([`marker::expects_mount`]).
     #[serde(default)]
@@ -76,6 +82,8 @@ impl VolumeConfig {
             floor_bytes: floor_bytes_default(),
             slack_bytes: slack_bytes_default(),
             max_age_days: None,
+            tier: Tier::Hot,
+            move_after_days: None,
             mounted: None,
         }
     }

@@ -1643,6 +1643,11 @@ export interface components {
             /** @description How it ended. */
             result: components["schemas"]["TestResult"];
         };
+        /**
+         * @description How near footage on a volume is at hand: it moves from hot to cold.
+         * @enum {string}
+         */
+        Tier: "hot" | "warm" | "cold";
         /** @description A camera over one day of a calendar: answer to `GET /recordings/timeline/{cameraId}`. */
         Timeline: components["schemas"]["Completeness"] & {
             /** @description The day, `2026-11-03`. */
@@ -1706,6 +1711,11 @@ export interface components {
              * @description Older footage leaves it; null: no limit of its own.
              */
             max_age_days?: number | null;
+            /**
+             * Format: int32
+             * @description Older footage moves to the next colder tier; null: only for want of room.
+             */
+            move_after_days?: number | null;
             /** @description Name from the configuration. */
             name: string;
             /** @description Folder. */
@@ -1717,6 +1727,8 @@ export interface components {
             room_bytes?: number;
             /** @description Whether it can be used. */
             state?: components["schemas"]["VolumeState"];
+            /** @description Its tier. */
+            tier?: components["schemas"]["Tier"];
             /**
              * Format: int64
              * @description Size of its file system.

@@ -192,6 +192,8 @@ export type ListedCamera = Camera & { site_id?: string };
 /** A recording as either program lists it: only the relay names the site. */
 export type ListedRecording = Recording & { site_id?: string };
 
+export type Tier = "hot" | "warm" | "cold";
+
 export type VolumeState = "working" | "gone" | "foreign" | "read_only" | "failing" | "slow" | "full";
 
 /** What is the matter with a volume. */
@@ -216,6 +218,9 @@ export interface Volume {
   locked_bytes: number;
   /** Older footage leaves it; null: no limit of its own. */
   max_age_days: number | null;
+  tier: Tier;
+  /** Older footage moves to the next colder tier; null: only for want of room. */
+  move_after_days: number | null;
   state: VolumeState;
   /** Null while it is working. */
   trouble: VolumeTrouble | null;

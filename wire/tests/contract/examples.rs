@@ -8,7 +8,8 @@ use wire::ids::{
 use wire::poke::{Ack, Poke};
 use wire::resource::{
     Camera, CameraState, Defect, DefectKind, DriverKind, EvictionCause, Recorder, RecorderState,
-    Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Volume, VolumeState, VolumeTrouble,
+    Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Tier, Volume, VolumeState,
+    VolumeTrouble,
 };
 use wire::retention::{CameraRetention, Locks, RateBasis, Retention};
 use wire::telemetry::{
@@ -240,6 +241,8 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             locked_recordings: 12,
             locked_bytes: 9_000_000_000,
             max_age_days: None,
+            tier: Tier::Hot,
+            move_after_days: Some(7),
             state: VolumeState::ReadOnly,
             trouble: Some(VolumeTrouble {
                 since: at("2026-11-03T14:30:00Z"),

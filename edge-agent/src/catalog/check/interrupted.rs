@@ -49,6 +49,7 @@ enum Found {
 impl Catalog {
     /// Finishes what was interrupted. Called once at start-up, before downloads begin.
     pub async fn finish_interrupted(&self, volumes: &Volumes) -> Result<Finished, CatalogError> {
+        self.drop_moves().await?;
         let finished = self.finish(volumes, |_| true).await?;
         if finished != Finished::default() {
             tracing::info!(
@@ -157,7 +158,8 @@ impl Catalog {
                     let wanted = c
                         .prepare_cached(
                             "select 1 from recording where id = ?1 and (status in ('pending', 'downloading')
-                                or (status = 'failed' and next_attempt_utc is not null))",
+                                or (status = 'failed' and next_attempt_utc is not null)
+                                or exists (select 1 from moving where recording_id = ?1))",
                         )?
                         .exists([id.to_string()])?;
                     if !wanted {
@@ -266,7 +268,7 @@ fn look(volume: &Volume, stem: &Stem, id: RecordingId) -> Result<Found, CatalogE
 }
 
 /// Size and SHA-256 (hex) of a file.
-pub(super) fn digest_of(path: &Path) -> io::Result<(u64, String)> {
+pub(in crate::catalog) fn digest_of(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
     let mut context = ring::digest::Context::new(&ring::digest::SHA256);
     let (mut chunk, mut bytes) = (vec![0; 1024 * 1024], 0);

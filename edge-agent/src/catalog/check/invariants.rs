@@ -134,7 +134,7 @@ pub fn check(folder: &Path, deep: bool) -> Result<Report, CatalogError> {
         archives::check(&c, &volume, deep, &mut report)?;
     }
     report.unfinished = c.query_row(
-        "select (select count(*) from garbage) + (select count(*) from recording indexed by recording_unfinished
+        "select (select count(*) from garbage) + (select count(*) from moving) + (select count(*) from recording indexed by recording_unfinished
             where stem is not null and status <> 'completed')
             + (select count(*) from archive where volume_id is not null and state in ('building', 'clearing', 'failed'))
             as n",
@@ -466,7 +466,8 @@ fn stray(c: &Connection, volume: &Volume, path: &Path) -> Result<Option<String>,
     let named = c
         .prepare_cached(
             "select 1 from recording where volume_id = ?1 and stem = ?2
-             union all select 1 from garbage where volume_id = ?1 and stem = ?2",
+             union all select 1 from garbage where volume_id = ?1 and stem = ?2
+             union all select 1 from moving where volume_id = ?1 and stem = ?2",
         )?
         .exists(params![volume.id().0, stem.as_str()])?;
     Ok((!named).then(|| format!("{} belongs to no recording in the catalog", path.display())))

@@ -11,5 +11,6 @@ pub use self::{
     invariants::{Finding, Report},
     missing::{Missing, Settled},
 };
+pub(in crate::catalog) use interrupted::digest_of;
 pub(super) use interrupted::finish_recording;
 pub use invariants::check;

@@ -39,7 +39,7 @@ fn candidate_of(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 }
 
 /// Shows candidates to a choice, one by one, as long as it asks.
-fn show<T>(
+pub(in super::super) fn show<T>(
     c: &Connection,
     sql: &str,
     params: impl Params,

@@ -239,7 +239,8 @@ fn free_stem(
 ) -> Result<Stem, CatalogError> {
     let mut taken = w.tx.prepare_cached(
         "select 1 from recording where volume_id = ?1 and stem = ?2
-         union all select 1 from garbage where volume_id = ?1 and stem = ?2",
+         union all select 1 from garbage where volume_id = ?1 and stem = ?2
+         union all select 1 from moving where volume_id = ?1 and stem = ?2",
     )?;
     let mut nth = nth;
     loop {

@@ -22,6 +22,7 @@ pub use self::{
     garbage::Emptied,
     held::{Held, Span, SpanFilter},
 };
+pub(super) use candidates::show;
 pub(super) use fetch::{give_up, source_time, take_up};
 pub(super) use garbage::{evict as evict_one, throw_away};
 pub(super) use kept::complete;

@@ -1,20 +1,23 @@
-import type { Volume } from "../../api/types";
+import type { Tier, Volume } from "../../api/types";
 import { VolumeStateView } from "../../components/State";
 import { Ago } from "../../components/Time";
 import { bytesText, count, sentence } from "../../words";
 
+const TIER_TEXT: Record<Tier, string> = { hot: "hot", warm: "warm", cold: "cold" };
+
 /** Each volume: how much of its room is held, and how much of that no longer turns. */
 export function Volumes({ volumes }: { volumes: Volume[] }) {
+  const tiered = volumes.some(({ tier }) => tier !== volumes[0]?.tier);
   return (
     <ul className="divide-y divide-line">
       {volumes.map((volume) => (
-        <VolumeRow key={volume.name} volume={volume} />
+        <VolumeRow key={volume.name} volume={volume} tiered={tiered} />
       ))}
     </ul>
   );
 }
 
-function VolumeRow({ volume }: { volume: Volume }) {
+function VolumeRow({ volume, tiered }: { volume: Volume; tiered: boolean }) {
   const { state, trouble } = volume;
   const there = volume.total_bytes > 0;
   const full = there && (state === "full" || volume.free_bytes <= volume.floor_bytes);
@@ -23,6 +26,7 @@ function VolumeRow({ volume }: { volume: Volume }) {
       <div className="flex flex-wrap items-baseline justify-between gap-x-4 gap-y-1">
         <span className="flex min-w-0 flex-wrap items-baseline gap-x-2">
           <span className="font-medium">{volume.name}</span>
+          {tiered && <span className="text-xs text-soft">{TIER_TEXT[volume.tier]}</span>}
           <code className="text-xs wrap-anywhere text-soft">{volume.path}</code>
         </span>
         <span className="text-sm">
@@ -43,6 +47,7 @@ function VolumeRow({ volume }: { volume: Volume }) {
           ? `${bytesText(volume.held_bytes)} of ${bytesText(volume.room_bytes)} for footage are held. ${roomText(volume, full)}`
           : `${bytesText(volume.held_bytes)} of footage lie on it; nothing is written to it, and what it holds cannot be read now`}
         {volume.budget_bytes !== null && `; at most ${bytesText(volume.budget_bytes)} of footage by configuration`}
+        {volume.move_after_days !== null && `; what is older than ${count(volume.move_after_days, "day")} moves on`}
         {volume.max_age_days !== null && `; nothing older than ${count(volume.max_age_days, "day")}`}.
         {volume.locked_bytes > 0 && (
           <>
