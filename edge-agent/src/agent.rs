@@ -182,6 +182,13 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         tasks.stop_of(Floor::Recorders),
     );
     tasks.spawn(Floor::Recorders, "disks", watching);
+    let asking = disks::wear::ask(
+        catalog.clone(),
+        volumes.clone(),
+        config.smart.clone(),
+        tasks.stop_of(Floor::Recorders),
+    );
+    tasks.spawn(Floor::Recorders, "smart", asking);
     // What an interruption left half done is finished before anything new begins.
     let finished = catalog.finish_interrupted(&volumes).await?;
     tracing::info!(

@@ -12,6 +12,7 @@ use crate::archive::ArchiveConfig;
 use crate::archive::mail::EmailConfig;
 use crate::evict::RetentionConfig;
 use crate::footage::volume::VolumeConfig;
+use crate::host::smart::Smartctl;
 use crate::live::LiveConfig;
 use crate::media::MediaConfig;
 use crate::pipeline::{DiscoveryConfig, DownloadConfig};
@@ -37,6 +38,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Moving it between volumes of different tiers.
     pub tiers: TiersConfig,
+    /// Asking disks how they fare.
+    pub smart: Smartctl,
     /// Packing what is held into archives.
     pub archive: ArchiveConfig,
     /// The mail server that e-mails about archives go through.

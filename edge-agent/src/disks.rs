@@ -1,7 +1,9 @@
-//! Watches the disks that footage lies on (S7): looks at each volume now and then, says when its state has changed, once,
+//! Watches the disks that footage lies on (S7), and asks them how they fare (`wear.rs`): looks at each volume now and then, says when its state has changed, once,
 //! and takes it up again when it is well.
 //!
 //! Each volume is watched by itself, so that one whose disk does not answer holds up none of the others.
+
+pub mod wear;
 
 use std::time::Duration;
 
@@ -159,9 +161,8 @@ impl<'a> Watch<'a> {
             return Ok(());
         };
         let message = format!(
-            "Volume {:?} ({}) is {}: {}. {}",
+            "Volume {:?} is {}: {}. {}",
             volume.name(),
-            volume.path().display(),
             word(state),
             trouble.message,
             trouble.advice

@@ -406,6 +406,8 @@ impl Evictor {
                     .saturating_sub(config.floor_bytes),
                 slack_bytes: config.slack_bytes(),
                 max_age_ms: config.max_age_days.map(|days| i64::from(days) * DAY_MS),
+                tier: config.tier,
+                move_after_ms: config.move_after_days.map(|days| i64::from(days) * DAY_MS),
             });
         }
         let room_bytes = volumes

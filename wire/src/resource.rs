@@ -326,6 +326,75 @@ pub struct VolumeTrouble {
     pub advice: String,
 }
 
+/// How a disk fares.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskHealth {
+    /// It tells nothing, or could not be asked.
+    #[default]
+    Unknown,
+    /// It finds nothing wrong.
+    Good,
+    /// It is to be watched.
+    Ageing,
+    /// It is about to fail.
+    Failing,
+}
+
+/// A disk below a volume, as it tells of itself (SMART, NVMe health); what it does not tell is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct Disk {
+    /// Name in the kernel, such as `sda` or `nvme0n1`.
+    pub device: String,
+    /// Model.
+    pub model: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// Hours with power.
+    pub power_on_hours: Option<u64>,
+    /// °C.
+    pub temperature_c: Option<i64>,
+    /// Sectors that were replaced by spare ones.
+    pub reallocated_sectors: Option<u64>,
+    /// Sectors that cannot be read now.
+    pub pending_sectors: Option<u64>,
+    /// Sectors that were lost.
+    pub uncorrectable_sectors: Option<u64>,
+    /// Errors of the medium that an NVMe disk could not mend.
+    pub media_errors: Option<u64>,
+    /// Per cent used of what its maker promised to be writable; may exceed 100.
+    pub wear_percent: Option<u64>,
+    /// What that means.
+    pub health: DiskHealth,
+    /// Why, in words; or why nothing is known.
+    pub message: String,
+    /// When it was asked.
+    pub read_at: UtcTime,
+}
+
+impl Disk {
+    /// One of which nothing is known.
+    pub fn unknown(read_at: UtcTime) -> Self {
+        Self {
+            device: String::new(),
+            model: None,
+            serial: None,
+            power_on_hours: None,
+            temperature_c: None,
+            reallocated_sectors: None,
+            pending_sectors: None,
+            uncorrectable_sectors: None,
+            media_errors: None,
+            wear_percent: None,
+            health: DiskHealth::Unknown,
+            message: String::new(),
+            read_at,
+        }
+    }
+}
+
 /// What is held of a volume.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Volume {
@@ -367,6 +436,9 @@ pub struct Volume {
     /// What is the matter, unless it is working.
     #[serde(default)]
     pub trouble: Option<VolumeTrouble>,
+    /// The disks that it lies on; empty where none was found: a network, memory.
+    #[serde(default)]
+    pub disks: Vec<Disk>,
 }
 
 /// The storage of an appliance.

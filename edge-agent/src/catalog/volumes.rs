@@ -184,6 +184,7 @@ impl Catalog {
                     move_after_days: volume.config().move_after_days,
                     state,
                     trouble,
+                    disks: volume.disks(),
                 });
             }
             Ok(storage)

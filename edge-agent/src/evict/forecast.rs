@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use wire::ids::CameraId;
+use wire::resource::Tier;
 
 use super::choice::{self, Room};
 use crate::model::retention::{Candidate, DAY_MS, Rule};
@@ -35,6 +36,12 @@ pub struct Share {
     pub part: f64,
     /// The volume's own limit of age.
     pub max_age_ms: Option<i64>,
+    /// Its tier: new footage goes to the hottest, and moves on.
+    pub tier: Tier,
+    /// Room for footage on it.
+    pub room_bytes: u64,
+    /// What is older moves to the next tier.
+    pub move_after_ms: Option<i64>,
 }
 
 /// What is held of one day.
@@ -207,6 +214,7 @@ impl<'a> Simulation<'a> {
         for camera in 0..self.ring.cameras.len() {
             self.by_camera(camera);
         }
+        self.move_on();
         for share in 0..self.ring.pool.shares.len() {
             self.by_volume(share);
         }
@@ -238,6 +246,54 @@ impl<'a> Simulation<'a> {
             }
         });
         self.take(&victims, back);
+    }
+
+    /// Footage moves to colder tiers: by age, and where its volume has no room for it.
+    fn move_on(&mut self) {
+        let shares = &self.ring.pool.shares;
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        order.sort_by_key(|n| shares[*n].tier);
+        for from in order {
+            let Some(next) = shares
+                .iter()
+                .map(|share| share.tier)
+                .filter(|tier| *tier > shares[from].tier)
+                .min()
+            else {
+                continue;
+            };
+            let held = |buckets: &[Bucket], n: usize| -> u64 {
+                let own = buckets.iter().filter(|bucket| bucket.share == n);
+                own.map(|bucket| bucket.bytes).sum()
+            };
+            let mut over = held(&self.buckets, from).saturating_sub(shares[from].room_bytes);
+            for n in 0..self.buckets.len() {
+                let bucket = self.buckets[n];
+                if bucket.share != from {
+                    continue;
+                }
+                let age_ms = self.now.ms_since(bucket.last_end());
+                if over == 0
+                    && shares[from]
+                        .move_after_ms
+                        .is_none_or(|after| age_ms <= after)
+                {
+                    break;
+                }
+                let spare = |to: &usize| {
+                    shares[*to]
+                        .room_bytes
+                        .saturating_sub(held(&self.buckets, *to))
+                };
+                let to = (0..shares.len())
+                    .filter(|to| shares[*to].tier == next)
+                    .max_by_key(spare);
+                if let Some(to) = to {
+                    over = over.saturating_sub(bucket.bytes);
+                    self.buckets[n].share = to;
+                }
+            }
+        }
     }
 
     fn by_volume(&mut self, share: usize) {
@@ -367,10 +423,10 @@ impl<'a> Simulation<'a> {
     }
 
     /// How the ring looks from today, whichever day it is.
-    fn state(&self) -> Vec<(usize, i64, u64)> {
+    fn state(&self) -> Vec<(usize, usize, i64, u64)> {
         self.buckets
             .iter()
-            .map(|b| (b.camera, self.now.ms_since(b.span.to), b.bytes))
+            .map(|b| (b.camera, b.share, self.now.ms_since(b.span.to), b.bytes))
             .collect()
     }
 

@@ -1,5 +1,6 @@
 //! The forecast of this appliance, in figures and in words (S10). Pure: what is known goes in, what people read comes out.
 
+use wire::resource::Tier;
 use wire::retention::{CameraRetention, RateBasis, Retention};
 
 use super::RetentionConfig;
@@ -26,6 +27,10 @@ pub struct VolumeRoom {
     pub slack_bytes: u64,
     /// Its own limit of age.
     pub max_age_ms: Option<i64>,
+    /// Its tier.
+    pub tier: Tier,
+    /// What is older moves to the next tier.
+    pub move_after_ms: Option<i64>,
 }
 
 /// A camera whose promise will be broken.
@@ -107,6 +112,10 @@ fn ring(
 ) -> Ring {
     let sum = |of: fn(&VolumeRoom) -> u64| volumes.iter().map(of).fold(0, u64::saturating_add);
     let room_bytes = sum(|volume| volume.room_bytes);
+    // New footage goes to the hottest tier.
+    let hottest = volumes.iter().map(|volume| volume.tier).min();
+    let hot = |volume: &&VolumeRoom| Some(volume.tier) == hottest;
+    let hot_bytes: u64 = volumes.iter().filter(hot).map(|it| it.room_bytes).sum();
     let pool = Pool {
         room_bytes,
         disk_bytes: sum(|volume| volume.disk_bytes),
@@ -114,8 +123,14 @@ fn ring(
         shares: volumes
             .iter()
             .map(|volume| Share {
-                part: volume.room_bytes as f64 / room_bytes.max(1) as f64,
+                part: match hot(&volume) {
+                    true => volume.room_bytes as f64 / hot_bytes.max(1) as f64,
+                    false => 0.0,
+                },
                 max_age_ms: volume.max_age_ms,
+                tier: volume.tier,
+                room_bytes: volume.room_bytes,
+                move_after_ms: volume.move_after_ms,
             })
             .collect(),
     };

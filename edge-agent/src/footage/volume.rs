@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use wire::ids::RecordingId;
-use wire::resource::{Tier, VolumeState};
+use wire::resource::{Disk, Tier, VolumeState};
 
 use super::path::Stem;
 use crate::model::time::UtcTime;
@@ -199,6 +199,7 @@ struct Inner {
     /// Work on the disk that takes longer than anything should, and has not ended yet.
     stuck: AtomicUsize,
     suspected: Notify,
+    disks: Mutex<Vec<Disk>>,
 }
 
 impl Volume {
@@ -214,6 +215,7 @@ impl Volume {
             health: Mutex::default(),
             stuck: AtomicUsize::new(0),
             suspected: Notify::new(),
+            disks: Mutex::default(),
         }))
     }
 
@@ -343,6 +345,17 @@ impl Volume {
     /// How it fares, by the newest look.
     pub fn health(&self) -> MutexGuard<'_, Health> {
         self.0.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The disks below it, as they told of themselves last.
+    pub fn disks(&self) -> Vec<Disk> {
+        let disks = self.0.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        disks.clone()
+    }
+
+    /// Takes what the disks below it tell of themselves.
+    pub fn set_disks(&self, disks: Vec<Disk>) {
+        *self.0.disks.lock().unwrap_or_else(PoisonError::into_inner) = disks;
     }
 
     /// Takes what a look has seen; the state before, where it is another one now.

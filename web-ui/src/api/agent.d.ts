@@ -456,6 +456,61 @@ export interface components {
          * @enum {string}
          */
         DefectKind: "short" | "size_differs" | "undecodable" | "encrypted";
+        /** @description A disk below a volume, as it tells of itself (SMART, NVMe health); what it does not tell is null. */
+        Disk: {
+            /** @description Name in the kernel, such as `sda` or `nvme0n1`. */
+            device: string;
+            /** @description What that means. */
+            health: components["schemas"]["DiskHealth"];
+            /**
+             * Format: int64
+             * @description Errors of the medium that an NVMe disk could not mend.
+             */
+            media_errors?: number | null;
+            /** @description Why, in words; or why nothing is known. */
+            message: string;
+            /** @description Model. */
+            model?: string | null;
+            /**
+             * Format: int64
+             * @description Sectors that cannot be read now.
+             */
+            pending_sectors?: number | null;
+            /**
+             * Format: int64
+             * @description Hours with power.
+             */
+            power_on_hours?: number | null;
+            /** @description When it was asked. */
+            read_at: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Sectors that were replaced by spare ones.
+             */
+            reallocated_sectors?: number | null;
+            /** @description Serial number. */
+            serial?: string | null;
+            /**
+             * Format: int64
+             * @description °C.
+             */
+            temperature_c?: number | null;
+            /**
+             * Format: int64
+             * @description Sectors that were lost.
+             */
+            uncorrectable_sectors?: number | null;
+            /**
+             * Format: int64
+             * @description Per cent used of what its maker promised to be writable; may exceed 100.
+             */
+            wear_percent?: number | null;
+        };
+        /**
+         * @description How a disk fares.
+         * @enum {string}
+         */
+        DiskHealth: "unknown" | "good" | "ageing" | "failing";
         /** @description Answer to `GET` and `PUT /system/downloads`: what holds for each recorder. */
         DownloadSettings: {
             /** @description The zone of the appliance, where it has a name. */
@@ -1681,6 +1736,8 @@ export interface components {
              * @description Most footage that may lie on it; null: only the free-space floor counts.
              */
             budget_bytes?: number | null;
+            /** @description The disks that it lies on; empty where none was found: a network, memory. */
+            disks?: components["schemas"]["Disk"][];
             /**
              * Format: int64
              * @description Free bytes below which nothing more is written.

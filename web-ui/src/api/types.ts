@@ -204,6 +204,26 @@ export interface VolumeTrouble {
   advice: string;
 }
 
+export type DiskHealth = "unknown" | "good" | "ageing" | "failing";
+
+/** A disk below a volume, as it tells of itself. */
+export interface Disk {
+  device: string;
+  model: string | null;
+  serial: string | null;
+  power_on_hours: number | null;
+  temperature_c: number | null;
+  reallocated_sectors: number | null;
+  pending_sectors: number | null;
+  uncorrectable_sectors: number | null;
+  media_errors: number | null;
+  wear_percent: number | null;
+  health: DiskHealth;
+  /** Why, in words; or why nothing is known. */
+  message: string;
+  read_at: UtcTime;
+}
+
 export interface Volume {
   name: string;
   path: string;
@@ -224,6 +244,8 @@ export interface Volume {
   state: VolumeState;
   /** Null while it is working. */
   trouble: VolumeTrouble | null;
+  /** Empty where none was found: a network, memory. */
+  disks: Disk[];
 }
 
 /** What locks and bookmarks protect from eviction, and how much they may. */

@@ -16,7 +16,7 @@ import {
   type LucideIcon,
 } from "lucide-react";
 
-import type { ArchiveState, CameraState, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
+import type { ArchiveState, CameraState, DiskHealth, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
 import { ARCHIVE_TEXT, STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {
@@ -57,6 +57,17 @@ const VOLUME: Record<VolumeState, Shape> = {
 
 export function VolumeStateView({ state }: { state: VolumeState }) {
   return <State {...VOLUME[state]} />;
+}
+
+const DISK: Record<DiskHealth, Shape> = {
+  unknown: { icon: CircleDashed, colour: "text-soft", text: "Not known" },
+  good: { icon: CircleCheck, colour: "text-ok", text: "Good" },
+  ageing: { icon: TriangleAlert, colour: "text-warn", text: "Ageing" },
+  failing: { icon: CircleX, colour: "text-bad", text: "Failing" },
+};
+
+export function DiskHealthView({ health }: { health: DiskHealth }) {
+  return <State {...DISK[health]} />;
 }
 
 const CAMERA: Record<CameraState, Shape> = {

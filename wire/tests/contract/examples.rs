@@ -7,9 +7,9 @@ use wire::ids::{
 };
 use wire::poke::{Ack, Poke};
 use wire::resource::{
-    Camera, CameraState, Defect, DefectKind, DriverKind, EvictionCause, Recorder, RecorderState,
-    Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Tier, Volume, VolumeState,
-    VolumeTrouble,
+    Camera, CameraState, Defect, DefectKind, Disk, DiskHealth, DriverKind, EvictionCause, Recorder,
+    RecorderState, Recording, RecordingStatus, Storage, SyncJob, SyncJobState, Tier, Volume,
+    VolumeState, VolumeTrouble,
 };
 use wire::retention::{CameraRetention, Locks, RateBasis, Retention};
 use wire::telemetry::{
@@ -244,6 +244,19 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             tier: Tier::Hot,
             move_after_days: Some(7),
             state: VolumeState::ReadOnly,
+            disks: vec![Disk {
+                device: "sda".into(),
+                model: Some("WDC WD40PURZ-85TTDY0".into()),
+                serial: Some("WD-WCC7K0000001".into()),
+                power_on_hours: Some(21_364),
+                temperature_c: Some(34),
+                reallocated_sectors: Some(24),
+                pending_sectors: Some(8),
+                uncorrectable_sectors: Some(0),
+                health: DiskHealth::Ageing,
+                message: "8 sectors cannot be read; 24 sectors had to be replaced".into(),
+                ..Disk::unknown(at("2026-11-03T14:30:00Z"))
+            }],
             trouble: Some(VolumeTrouble {
                 since: at("2026-11-03T14:30:00Z"),
                 message: "/var/lib/holdfast/footage: Read-only file system (os error 30)".into(),

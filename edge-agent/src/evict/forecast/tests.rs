@@ -19,6 +19,9 @@ fn pool(room_bytes: u64) -> Pool {
         shares: vec![Share {
             part: 1.0,
             max_age_ms: None,
+            tier: Tier::Hot,
+            room_bytes,
+            move_after_ms: None,
         }],
     }
 }
@@ -46,6 +49,40 @@ fn days_of(ring: &Ring) -> Vec<Option<f64>> {
 
 fn close(a: Option<f64>, b: f64, within: f64) -> bool {
     a.is_some_and(|a| (a - b).abs() <= within)
+}
+
+#[test]
+fn footage_moves_on_and_the_tiers_are_one_ring() {
+    let share =
+        |tier, part, room_gb, max_age_days: Option<i64>, move_after_days: Option<i64>| Share {
+            part,
+            max_age_ms: max_age_days.map(|days| days * DAY_MS),
+            tier,
+            room_bytes: room_gb * GB,
+            move_after_ms: move_after_days.map(|days| days * DAY_MS),
+        };
+    let days = |hot_days: Option<i64>, move_after: Option<i64>, cold_days: Option<i64>| {
+        let ring = Ring {
+            pool: Pool {
+                shares: vec![
+                    share(Tier::Cold, 0.0, 200, cold_days, None),
+                    share(Tier::Hot, 1.0, 100, hot_days, move_after),
+                ],
+                ..pool(300 * GB)
+            },
+            cameras: vec![camera(10 * GB, Rule::default())],
+        };
+        days_of(&ring)[0]
+    };
+    // Ten days of room here, twenty there.
+    assert!(close(days(None, None, None), 30.0, 1.0));
+    assert!(close(days(None, Some(2), None), 30.0, 1.0));
+    // What the cold volume keeps counts once it lies there.
+    assert!(close(days(None, Some(2), Some(14)), 14.0, 1.0));
+    assert!(close(days(None, None, Some(5)), 10.0, 1.0));
+    // And what the hot one keeps, as long as it lies there.
+    assert!(close(days(Some(5), None, None), 5.0, 1.0));
+    assert!(close(days(Some(5), Some(2), None), 30.0, 1.0));
 }
 
 #[test]

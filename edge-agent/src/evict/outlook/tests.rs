@@ -68,6 +68,8 @@ fn look(cameras: Vec<(RingCamera, Vec<HeldDay>)>, room_gb: u64) -> Outlook {
         disk_bytes: room_gb * GB,
         slack_bytes: 0,
         max_age_ms: None,
+        tier: Tier::Hot,
+        move_after_ms: None,
     };
     outlook(&state, &[volume], &RetentionConfig::default(), now())
 }

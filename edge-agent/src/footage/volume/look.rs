@@ -25,11 +25,20 @@ const BYTES: usize = 4096;
 /// Looks at a volume.
 pub fn look(volume: &Volume) -> Seen {
     if let Err(error) = volume.check() {
+        let folder = volume.path().display();
         return match error {
-            VolumeError::Gone { .. } | VolumeError::NotMounted { .. } => {
-                Seen::Gone(error.to_string())
+            VolumeError::Gone { .. } => {
+                Seen::Gone(format!("{folder} does not carry the volume's marker"))
             }
-            VolumeError::Foreign { .. } => Seen::Foreign(error.to_string()),
+            VolumeError::NotMounted { .. } => {
+                Seen::Gone(format!("{folder} lies on the system's own disk"))
+            }
+            VolumeError::Foreign { found, .. } => Seen::Foreign(format!(
+                "{folder} carries the marker of another volume ({found})"
+            )),
+            VolumeError::Io { path, source, .. } => {
+                Seen::Failed(format!("{}: {source}", path.display()))
+            }
             error => Seen::Failed(error.to_string()),
         };
     }

@@ -12,6 +12,8 @@ const TITLES = new Map([
   ["disk_read_only", "A disk is read-only"],
   ["disk_failing", "A disk is failing"],
   ["disk_slow", "A disk is slow"],
+  ["disk_dying", "A disk is about to fail"],
+  ["disk_ageing", "A disk is to be watched"],
 ]);
 
 /** What people were told of and is not over. */

@@ -2,6 +2,7 @@ import type { Tier, Volume } from "../../api/types";
 import { VolumeStateView } from "../../components/State";
 import { Ago } from "../../components/Time";
 import { bytesText, count, sentence } from "../../words";
+import { Disks } from "./Disks";
 
 const TIER_TEXT: Record<Tier, string> = { hot: "hot", warm: "warm", cold: "cold" };
 
@@ -41,7 +42,7 @@ function VolumeRow({ volume, tiered }: { volume: Volume; tiered: boolean }) {
           <p className="text-soft">{trouble.advice}</p>
         </div>
       )}
-      <Shares volume={volume} full={full} />
+      {there && <Shares volume={volume} full={full} />}
       <p className="text-xs text-soft">
         {there
           ? `${bytesText(volume.held_bytes)} of ${bytesText(volume.room_bytes)} for footage are held. ${roomText(volume, full)}`
@@ -62,6 +63,7 @@ function VolumeRow({ volume, tiered }: { volume: Volume; tiered: boolean }) {
           </>
         )}
       </p>
+      {volume.disks.length > 0 && <Disks disks={volume.disks} />}
     </li>
   );
 }
