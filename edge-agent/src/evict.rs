@@ -6,8 +6,8 @@
 //! left (then people are told). Once begun on a volume, eviction goes on to the low water mark, so that it works in
 //! strokes.
 //!
-//! New footage goes where there is most room, in the hottest tier that has any; where there is none, to the volume on which the oldest may leave. So the
-//! oldest leaves first whichever disk it lies on, to within one stroke, and all disks are one ring.
+//! New footage goes where there is most room, in the hottest tier that has any; where there is none, to the volume on
+//! which the oldest may leave. So the oldest leaves first whichever disk it lies on, to within one stroke, and all disks are one ring.
 //!
 //! Cameras that are switched off, or whose recorder was removed, are treated like all others: retention that skips
 //! them fills the disk (docs/design/decisions.md §8).

@@ -56,8 +56,10 @@ pub struct Mover {
     volumes: Volumes,
     evictor: Evictor,
     config: TiersConfig,
-    /// What could not be moved, for a reason of its own.
+    /// What cannot be moved, for a reason of its own, until the next start.
     left: HashSet<RecordingId>,
+    /// What was not to be moved after all; looked at again next time.
+    skipped: HashSet<RecordingId>,
     /// Volumes that are being relieved until they have room again.
     relieving: HashSet<String>,
     /// The newest trouble that was told.
@@ -73,6 +75,7 @@ impl Mover {
             evictor,
             config,
             left: HashSet::new(),
+            skipped: HashSet::new(),
             relieving: HashSet::new(),
             told: None,
         }
@@ -115,6 +118,9 @@ impl Mover {
 
     /// Moves everything that is to be moved now; how many recordings that were.
     async fn move_all(&mut self, stop: &CancellationToken) -> Result<u64, CatalogError> {
+        // What a catalog that could not be written has left.
+        self.catalog.drop_moves().await?;
+        self.skipped.clear();
         let mut moved = 0;
         for source in self.volumes.clone().iter() {
             while !stop.is_cancelled() {
@@ -158,7 +164,8 @@ impl Mover {
             true => self.relieving.insert(source.name().to_owned()),
             false => self.relieving.remove(source.name()),
         };
-        let (now, left) = (self.catalog.now(), self.left.clone());
+        let now = self.catalog.now();
+        let left: HashSet<RecordingId> = self.left.union(&self.skipped).copied().collect();
         self.catalog
             .choose_to_move(source.id(), move |candidates| {
                 let mut candidates = candidates.filter(|one| !left.contains(&one.id));
@@ -215,15 +222,19 @@ impl Mover {
         };
         match carry.carry(reservation, pace, stop).await? {
             Carried::Moved => Ok(true),
-            Carried::Unwanted => Ok(true),
+            Carried::Unwanted => {
+                self.skipped.insert(candidate.id);
+                Ok(true)
+            }
             Carried::Stopped => Ok(false),
             Carried::Damaged(reason) => {
                 tracing::error!(recording.id = %candidate.id, volume = source.name(), reason,
                     "A recording cannot be moved: its files are not what they were. It stays where it is; `edge-agent check --deep` and `edge-agent verify` tell more");
-                if self.left.len() < LEFT_MAX {
+                let goes_on = self.left.len() < LEFT_MAX;
+                if goes_on {
                     self.left.insert(candidate.id);
                 }
-                Ok(true)
+                Ok(goes_on)
             }
             Carried::Failed(reason) => {
                 tracing::warn!(recording.id = %candidate.id, volume = source.name(), reason,

@@ -18,7 +18,7 @@ use crate::model::retention::Candidate;
 const NAMES_MAX: u32 = 100;
 
 // Both sorts by the index, merged: what is protected moves too.
-pub(super) const TO_MOVE: &str = "
+pub(in crate::catalog) const TO_MOVE: &str = "
     select id, camera_id, start_utc, end_utc, kept_bytes, protected from recording indexed by recording_to_evict
     where volume_id = ?1 and protected = 0 and status = 'completed'
         and not exists (select 1 from archive_item cross join archive on archive.id = archive_id
@@ -118,8 +118,14 @@ impl Catalog {
         self.write(move |w| throw_back(w, &order)).await
     }
 
-    /// Moves that an interruption has stopped are given up. Called at start-up, before anything moves.
-    pub(super) async fn drop_moves(&self) -> Result<u64, CatalogError> {
+    /// Moves that an interruption has stopped are given up. Called while nothing moves.
+    pub async fn drop_moves(&self) -> Result<u64, CatalogError> {
+        let any = self
+            .read(|c| Ok::<_, CatalogError>(c.prepare_cached("select 1 from moving")?.exists([])?))
+            .await?;
+        if !any {
+            return Ok(0);
+        }
         self.write(|w| {
             w.tx.execute(
                 "insert or ignore into garbage (volume_id, stem, since_utc) select volume_id, stem, ?1 from moving",

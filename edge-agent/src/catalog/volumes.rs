@@ -47,6 +47,13 @@ impl Catalog {
                 let Some(came) = marked.filter(|_| !known.made) else {
                     return Ok(known.volume(config));
                 };
+                let is_ours =
+                    w.tx.prepare_cached("select 1 from volume where uuid = ?1 and id <> ?2")?
+                        .exists(params![came.to_string(), known.id.0])?;
+                if is_ours {
+                    // The disk of another volume lies in its place: that is what looks will tell.
+                    return Ok(known.volume(config));
+                }
                 // It was never seen before, and comes with footage of another catalog or box.
                 w.tx.execute(
                     "update volume set made = 1, uuid = ?2, to_adopt = uuid <> ?2 where id = ?1",

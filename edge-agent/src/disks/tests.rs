@@ -145,6 +145,29 @@ async fn a_new_disk_is_claimed_when_it_is_there_and_never_before() {
     assert!(!path.join(MARKER).exists());
 }
 
+/// The disk of a known volume lies where a new one is configured.
+#[tokio::test]
+async fn the_disk_of_another_volume_is_never_taken_for_a_new_one() {
+    let house = House::new().await;
+    let path = house.path().join("mount/disk2");
+    std::fs::write(house.path().join("mount"), "").unwrap();
+    let configs = [
+        house.volume().config().clone(),
+        VolumeConfig::new("second", &path),
+    ];
+    house.catalog.open_volumes(&configs).await.unwrap();
+    std::fs::remove_file(house.path().join("mount")).unwrap();
+    std::fs::create_dir_all(&path).unwrap();
+    std::fs::copy(house.volume().path().join(MARKER), path.join(MARKER)).unwrap();
+    let volumes = house.catalog.open_volumes(&configs).await.unwrap();
+    let second = volumes.iter().nth(1).unwrap();
+    assert_ne!(second.uuid(), house.volume().uuid());
+    let mut watch = Watch::new(&house.catalog, &volumes, second);
+    watch.look().await.unwrap();
+    assert_eq!(second.health().state(), VolumeState::Foreign);
+    assert!(!second.is_made());
+}
+
 #[tokio::test]
 async fn a_disk_that_goes_while_it_is_kept_on_leaves_no_doubt_when_the_recording_comes_elsewhere() {
     let house = House::new().await;

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use wire::resource::{Disk, DiskHealth};
 use wire::telemetry::Severity;
 
-use crate::catalog::{Catalog, CatalogError};
-use crate::footage::volume::Volumes;
+use crate::catalog::{Catalog, CatalogError, Change, ChangeKind};
+use crate::footage::volume::{LOOK_MAX, Volume, Volumes};
 use crate::host::block::{BlockDisk, Kernel};
 use crate::host::smart::Smartctl;
 
@@ -17,6 +18,8 @@ use crate::host::smart::Smartctl;
 const DYING: &str = "disk_dying";
 const AGEING: &str = "disk_ageing";
 
+/// Least time between two rounds: a disk with a loose plug comes and goes.
+const PAUSE: Duration = Duration::from_secs(10);
 /// Longest that asking one disk may take, its program's own patience included.
 const ASK_MAX: Duration = Duration::from_secs(60);
 
@@ -28,6 +31,7 @@ pub async fn ask(
     stop: CancellationToken,
 ) -> Result<(), CatalogError> {
     let interval = Duration::from_secs(u64::from(smartctl.interval_s.max(1)));
+    let mut changes = catalog.changes();
     let mut wear = Wear::new(catalog, volumes, smartctl, Kernel::default());
     loop {
         match wear.look().await {
@@ -39,7 +43,25 @@ pub async fn ask(
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(interval) => {}
+            () = volume_changes(&mut changes) => {}
+        }
+    }
+}
+
+/// A disk went, or another one came.
+async fn volume_changes(changes: &mut broadcast::Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if change.kind == ChangeKind::Volume => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            // The catalog is closed, and so will this task be.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }
@@ -72,9 +94,13 @@ impl Wear {
         let mut below = Vec::new();
         let mut disks = BTreeSet::new();
         for volume in self.volumes.clone().iter() {
-            let (kernel, path) = (self.kernel.clone(), volume.path().to_owned());
-            let of = tokio::task::spawn_blocking(move || kernel.disks_of(&path)).await;
-            let of = of.unwrap_or_default();
+            let kernel = self.kernel.clone();
+            // Of a volume that is away the disk below would be that of its mount point.
+            let disks_of = move |volume: &Volume| match volume.check() {
+                Ok(()) => kernel.disks_of(volume.path()),
+                Err(_) => BTreeSet::new(),
+            };
+            let of = volume.within(LOOK_MAX, disks_of).await.unwrap_or_default();
             disks.extend(of.iter().cloned());
             below.push((volume.clone(), of));
         }

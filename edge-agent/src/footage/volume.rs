@@ -4,174 +4,37 @@
 //! a foreign disk never for ours: without the right marker nothing is written. Room is counted in bytes, never in
 //! per cent (docs/design/decisions.md §8).
 
+mod config;
+mod error;
 pub mod health;
 mod look;
 mod marker;
+mod patience;
+mod reservation;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 use wire::ids::RecordingId;
-use wire::resource::{Disk, Tier, VolumeState};
+use wire::resource::{Disk, VolumeState};
 
 use super::path::Stem;
 use crate::model::time::UtcTime;
+pub use config::VolumeConfig;
+pub use error::VolumeError;
 use health::{Fitness, Health, Seen};
 pub use look::{LOOK_MAX, look};
 pub use marker::{MARKER, read_marker};
 use marker::{expects_mount, lies_on_root, write_marker};
-
-const GIB: u64 = 1024 * 1024 * 1024;
-
-/// A volume in the configuration: `[[volume]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VolumeConfig {
-    /// Name, unique; a new disk gets a new name.
-    pub name: String,
-    /// Folder.
-    pub path: PathBuf,
-    /// Most footage that may lie on it, staging included (the high water mark). Default: as much as the floor leaves.
-    #[serde(default)]
-    pub budget_bytes: Option<u64>,
-    /// Free bytes on its file system below which nothing more is written. Default 2 GiB: room for the catalog, the
-    /// journal and an update to go on.
-    #[serde(default = "floor_bytes_default")]
-    pub floor_bytes: u64,
-    /// Once a mark is crossed, footage leaves until this much room is there again (the low water mark lies this far
-    /// below the high one), so that eviction works in strokes rather than file by file. Default 1 GiB, and never more
-    /// than a tenth of the budget.
-    #[serde(default = "slack_bytes_default")]
-    pub slack_bytes: u64,
-    /// Older footage leaves this volume, whatever its camera keeps. Default: no limit of its own.
-    #[serde(default)]
-    pub max_age_days: Option<u32>,
-    /// Its tier. Default hot, where new footage goes.
-    #[serde(default)]
-    pub tier: Tier,
-    /// Older footage moves to the next colder tier. Default: only when this volume needs the room.
-    #[serde(default)]
-    pub move_after_days: Option<u32>,
-    /// Whether a disk must be mounted for it: then nothing is ever written while its folder lies on the file system of
-    /// `/`. Default: what its marker remembers; of a new volume, where one would expect it ([`marker::expects_mount`]).
-    #[serde(default)]
-    pub mounted: Option<bool>,
-}
-
-fn floor_bytes_default() -> u64 {
-    2 * GIB
-}
-
-fn slack_bytes_default() -> u64 {
-    GIB
-}
-
-impl VolumeConfig {
-    /// A volume with the defaults.
-    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self {
-            name: name.into(),
-            path: path.into(),
-            budget_bytes: None,
-            floor_bytes: floor_bytes_default(),
-            slack_bytes: slack_bytes_default(),
-            max_age_days: None,
-            tier: Tier::Hot,
-            move_after_days: None,
-            mounted: None,
-        }
-    }
-
-    /// Room that footage may have, what is held included: what the floor leaves, and no more than the budget.
-    pub fn room_bytes(&self, held_bytes: u64, free_bytes: u64) -> u64 {
-        let by_floor = held_bytes
-            .saturating_add(free_bytes)
-            .saturating_sub(self.floor_bytes);
-        self.budget_bytes
-            .map_or(by_floor, |budget| budget.min(by_floor))
-    }
-
-    /// How far the low water mark lies below the high one.
-    pub fn slack_bytes(&self) -> u64 {
-        let tenth = self.budget_bytes.map_or(u64::MAX, |budget| budget / 10);
-        self.slack_bytes.min(tenth)
-    }
-}
+pub use reservation::Reservation;
 
 /// Number of a volume in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VolumeId(pub i64);
-
-/// Why a volume cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum VolumeError {
-    /// The marker is not there: most likely the disk is not mounted.
-    #[error(
-        "volume {name:?}: {path} does not carry its marker {MARKER}: is the disk mounted? (A new disk needs a new volume name in the configuration.)"
-    )]
-    Gone {
-        /// Name of the volume.
-        name: String,
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// Another volume's marker lies there.
-    #[error(
-        "volume {name:?}: {path} carries the marker of another volume ({found}, not {known}): mount the right disk, or give this one a new volume name in the configuration"
-    )]
-    Foreign {
-        /// Name of the volume.
-        name: String,
-        /// Its folder.
-        path: PathBuf,
-        /// Identity expected.
-        known: Uuid,
-        /// Identity found.
-        found: Uuid,
-    },
-    /// The folder is the system's own: the disk that belongs there is not mounted.
-    #[error(
-        "volume {name:?}: {path} lies on the system's own disk, so the disk that belongs there is not mounted. Mount it (or say mounted = false for this [[volume]] if footage is to lie on the system's disk)"
-    )]
-    NotMounted {
-        /// Name of the volume.
-        name: String,
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// The disk does not answer.
-    #[error("volume {name:?}: the disk at {path} does not answer")]
-    Silent {
-        /// Name of the volume.
-        name: String,
-        /// Its folder.
-        path: PathBuf,
-    },
-    /// Nothing is written to it in the state that it is in.
-    #[error("volume {name:?} is not written to: {why}")]
-    Unfit {
-        /// Name of the volume.
-        name: String,
-        /// What is the matter.
-        why: String,
-    },
-    /// The disk does not do what it should.
-    #[error("volume {name:?}: {path}: {source}")]
-    Io {
-        /// Name of the volume.
-        name: String,
-        /// Which path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// Room on a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -381,49 +244,6 @@ impl Volume {
         self.0.suspected.notified().await;
     }
 
-    /// The disk is given something to do that it has not answered for longer than anything should take.
-    pub fn is_silent(&self) -> bool {
-        self.0.stuck.load(Ordering::SeqCst) > 0
-    }
-
-    /// Work on the disk for somebody who cannot wait for ever: it runs on a thread of its own, and goes on there when the
-    /// time is over. Until the disk answers it counts as silent, and nothing more is asked of it.
-    pub async fn within<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(&Self) -> T + Send + 'static,
-    ) -> Result<T, VolumeError> {
-        let silent = || VolumeError::Silent {
-            name: self.name().to_owned(),
-            path: self.path().to_owned(),
-        };
-        if self.is_silent() {
-            return Err(silent());
-        }
-        let asked = Asked {
-            disk: self.clone(),
-            stage: Arc::new(AtomicU8::new(RUNS)),
-        };
-        let stage = asked.stage.clone();
-        let task = tokio::task::spawn_blocking(move || work(&asked.disk));
-        match tokio::time::timeout(limit, task).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(failed)) => match failed.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(cancelled) => Err(self.io(io::Error::other(cancelled))),
-            },
-            Err(_) => {
-                self.0.stuck.fetch_add(1, Ordering::SeqCst);
-                if stage.swap(GIVEN_UP, Ordering::SeqCst) == ENDED {
-                    // It has just ended after all.
-                    self.0.stuck.fetch_sub(1, Ordering::SeqCst);
-                }
-                self.0.suspected.notify_one();
-                Err(silent())
-            }
-        }
-    }
-
     /// Room on its file system now.
     pub fn space(&self) -> Result<Space, VolumeError> {
         let stat = nix::sys::statvfs::statvfs(self.path()).map_err(|e| VolumeError::Io {
@@ -446,95 +266,6 @@ impl Volume {
     /// Of those, bytes that are written already and so no longer free.
     pub fn written_bytes(&self) -> u64 {
         self.0.written_bytes.load(Ordering::SeqCst)
-    }
-
-    /// Promises room. Whether there is room is for eviction to say (`evict.rs`), which alone should call this.
-    pub fn reserve(&self, bytes: u64) -> Reservation {
-        self.0.reserved_bytes.fetch_add(bytes, Ordering::SeqCst);
-        Reservation {
-            volume: self.clone(),
-            bytes: AtomicU64::new(bytes),
-            written_bytes: 0,
-        }
-    }
-}
-
-const RUNS: u8 = 0;
-const GIVEN_UP: u8 = 1;
-const ENDED: u8 = 2;
-
-/// Work that a disk was asked for. When it ends, whoever gave it up hears of it.
-struct Asked {
-    disk: Volume,
-    stage: Arc<AtomicU8>,
-}
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        if self.stage.swap(ENDED, Ordering::SeqCst) == GIVEN_UP {
-            self.disk.0.stuck.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-}
-
-/// Room promised to one download; given back when dropped.
-#[derive(Debug)]
-pub struct Reservation {
-    volume: Volume,
-    bytes: AtomicU64,
-    written_bytes: u64,
-}
-
-impl Reservation {
-    /// Where the room is.
-    pub fn volume(&self) -> &Volume {
-        &self.volume
-    }
-
-    /// How much was promised.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::SeqCst)
-    }
-
-    /// So many bytes of the download lie on the disk now: they are not free any more, so they are not promised twice.
-    pub fn note_written(&mut self, bytes: u64) {
-        let written = bytes.min(self.bytes());
-        let counter = &self.volume.0.written_bytes;
-        if written >= self.written_bytes {
-            counter.fetch_add(written - self.written_bytes, Ordering::SeqCst);
-        } else {
-            counter.fetch_sub(self.written_bytes - written, Ordering::SeqCst);
-        }
-        self.written_bytes = written;
-    }
-
-    /// Takes more room for the same download, promised on the same volume.
-    pub fn absorb(&mut self, more: Self) {
-        debug_assert_eq!(self.volume.id(), more.volume.id());
-        // The promise passes over without being given back in between.
-        more.volume
-            .0
-            .reserved_bytes
-            .fetch_add(more.bytes(), Ordering::SeqCst);
-        self.bytes.fetch_add(more.bytes(), Ordering::SeqCst);
-    }
-
-    /// Gives the room back before its time: the disk itself has set it aside (`fallocate`). Nothing of it may have been
-    /// noted as written.
-    pub fn give_back(&self) {
-        let bytes = self.bytes.swap(0, Ordering::SeqCst);
-        self.volume
-            .0
-            .reserved_bytes
-            .fetch_sub(bytes, Ordering::SeqCst);
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.give_back();
-        let counter = &self.volume.0.written_bytes;
-        counter.fetch_sub(self.written_bytes, Ordering::SeqCst);
     }
 }
 
@@ -586,6 +317,7 @@ impl Volumes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn without_the_right_marker_a_volume_refuses() {
@@ -693,7 +425,7 @@ mod tests {
     #[test]
     fn the_slack_is_never_more_than_a_tenth_of_the_budget() {
         let mut config = VolumeConfig::new("main", "/x");
-        assert_eq!(config.slack_bytes(), GIB);
+        assert_eq!(config.slack_bytes(), 1 << 30);
         config.budget_bytes = Some(1_000);
         assert_eq!(config.slack_bytes(), 100);
     }

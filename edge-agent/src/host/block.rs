@@ -65,7 +65,8 @@ impl Kernel {
         let mut disks = BTreeSet::new();
         // What the kernel does not tell is not known; people are told so.
         let text = std::fs::read_to_string(&self.mountinfo).unwrap_or_default();
-        let Some(mount) = mount_of(&text, folder) else {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let Some(mount) = mount_of(&text, &folder) else {
             return disks;
         };
         let by_number = self.sys.join("dev/block").join(&mount.number);

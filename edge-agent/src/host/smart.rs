@@ -18,6 +18,8 @@ const REALLOCATED_WARN: u64 = 10;
 const WEAR_WARN: u64 = 90;
 /// And from here on it is over.
 const WEAR_END: u64 = 100;
+/// Spare room is told so many per cent before the disk itself warns.
+const SPARE_AHEAD: u64 = 10;
 /// Temperature from which on a disk suffers, in °C; those with flash bear more.
 const HOT_C: i64 = 60;
 const HOT_FLASH_C: i64 = 75;
@@ -142,6 +144,12 @@ impl Smart {
             why.push(format!(
                 "{wear} % of what the maker promised has been written"
             ));
+        }
+        if let Some((left, _)) = self
+            .spare
+            .filter(|(left, least)| *left < least + SPARE_AHEAD)
+        {
+            why.push(format!("{left} % of its spare room are left"));
         }
         let limit = if self.flash { HOT_FLASH_C } else { HOT_C };
         if let Some(hot) = self.temperature_c.filter(|it| *it >= limit) {

@@ -17,7 +17,7 @@ use crate::download::journal::Journal;
 use crate::download::slices::Wanted;
 use crate::download::{DownloadError, DownloadOrder, Manner, News, download};
 use crate::footage::staging;
-use crate::footage::volume::{Reservation, Volume, VolumeError};
+use crate::footage::volume::{LOOK_MAX, Reservation, Volume, VolumeError};
 use crate::governor::budget::Class;
 use crate::governor::{Place, Way};
 use crate::media::ahead::Ahead;
@@ -229,12 +229,17 @@ impl Order {
     /// where it lies.
     async fn make_room(&self) -> Result<(Reservation, PathBuf), Failure> {
         let (row, parts) = (&self.row, &self.pipeline.0.parts);
-        let (volumes, id) = (parts.volumes.clone(), row.id);
-        let begun = blocking(move || {
-            let begun = |volume: &&Volume| volume.check().is_ok() && volume.staging(id).is_dir();
-            volumes.iter().find(begun).map(Volume::id)
-        })
-        .await;
+        let id = row.id;
+        let mut begun = None;
+        for volume in parts.volumes.iter() {
+            let lies_here =
+                move |it: &Volume| it.check_writable().is_ok() && it.staging(id).is_dir();
+            // One that does not answer has nothing to go on with now.
+            if let Ok(true) = volume.within(LOOK_MAX, lies_here).await {
+                begun = Some(volume.id());
+                break;
+            }
+        }
         let bytes = room::wanted(row.stated_bytes, row.received_bytes);
         let reservation = (parts.room)(bytes, begun).await.map_err(Failure::Room)?;
         let volume = reservation.volume().clone();

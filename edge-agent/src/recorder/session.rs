@@ -323,7 +323,7 @@ impl Keeper {
                     former.close().await;
                 }
                 let folder = format!("recorder-{}", self.recorder);
-                self.staging = folders(&self.config.staging).await;
+                self.staging = folders(&self.config.staging, &[]).await;
                 Worker::start(&self.config, &folder, &self.account.at(), &reach).await?
             }
         };
@@ -405,7 +405,7 @@ impl Keeper {
                     if let Some(why) = worker.as_ref().and_then(|worker| outgrown(worker, limit_bytes)) {
                         return Left::Outgrown(why);
                     }
-                    if worker.is_some() && folders(&self.config.staging).await != self.staging {
+                    if worker.is_some() && folders(&self.config.staging, &self.staging).await != self.staging {
                         // What a sandbox allows is a folder, not its path.
                         let why = "a disk for footage went or came back".to_owned();
                         return Left::Outgrown(why);
@@ -553,12 +553,19 @@ fn failed(error: RecorderError) -> (Event, Brought) {
 /// Tells a folder from another one at the same path: that of a disk that was mounted anew.
 type FolderId = (u64, u64);
 
-/// The folders at these paths; none where there is none now.
-async fn folders(paths: &[PathBuf]) -> Vec<Option<FolderId>> {
+/// How long a disk may take to tell of a folder.
+const FOLDER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The folders at these paths; none where there is none now. Of a disk that does not answer what was known of it before:
+/// a session does not wait for it.
+async fn folders(paths: &[PathBuf], known: &[Option<FolderId>]) -> Vec<Option<FolderId>> {
     let mut folders = Vec::new();
-    for path in paths {
-        let metadata = tokio::fs::metadata(path).await;
-        folders.push(metadata.ok().map(|there| (there.dev(), there.ino())));
+    for (n, path) in paths.iter().enumerate() {
+        let looking = tokio::time::timeout(FOLDER_TIME_MAX, tokio::fs::metadata(path));
+        folders.push(match looking.await {
+            Ok(metadata) => metadata.ok().map(|there| (there.dev(), there.ino())),
+            Err(_) => known.get(n).copied().flatten(),
+        });
     }
     folders
 }

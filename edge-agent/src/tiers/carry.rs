@@ -110,7 +110,7 @@ impl Carry<'_> {
         let copied = {
             let (from, to, order) = (source.clone(), target.clone(), begun.clone());
             let (stop, copied_bytes) = (stop.clone(), Arc::new(AtomicU64::new(0)));
-            let counter = copied_bytes.clone();
+            let (counter, ours) = (copied_bytes.clone(), room.bytes());
             let task = tokio::task::spawn_blocking(move || {
                 let mut gait = Gait::new(pace);
                 copy(&from, &to, &order, &mut |bytes| {
@@ -118,7 +118,7 @@ impl Carry<'_> {
                         return Err(io::ErrorKind::Interrupted.into());
                     }
                     counter.fetch_add(bytes, Ordering::Relaxed);
-                    gait.wait(bytes, is_busy(&from, 0) || is_busy(&to, order.bytes));
+                    gait.wait(bytes, is_busy(&from, 0) || is_busy(&to, ours));
                     Ok(())
                 })
             });

@@ -179,6 +179,29 @@ async fn what_is_damaged_stays_where_it_is_and_is_told() {
 }
 
 #[tokio::test]
+async fn what_a_move_that_broke_has_left_holds_up_nothing() {
+    let (house, ids) = ten(|config| config.move_after_days = Some(1), |_| {}).await;
+    house.clock.advance_ms(48 * 3_600_000);
+    let (hot, cold) = (
+        house.volume().id(),
+        house.volumes.iter().nth(1).unwrap().id(),
+    );
+    // The catalog could not be written when it was given up.
+    let begun = house.catalog.begin_move(ids[3], hot, cold).await.unwrap();
+    assert!(begun.is_some());
+    assert!(
+        house
+            .catalog
+            .begin_move(ids[3], hot, cold)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(move_all(&house).await, 10);
+    assert_eq!(places(&house, &ids).await, "cccccccccc");
+}
+
+#[tokio::test]
 async fn an_open_file_of_the_old_place_can_be_read_to_its_end() {
     use std::io::Read;
     let (house, ids) = ten(|config| config.move_after_days = Some(1), |_| {}).await;

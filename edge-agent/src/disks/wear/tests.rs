@@ -76,6 +76,11 @@ async fn people_are_told_before_a_disk_dies_and_once() {
     assert_eq!(rules(&house).await, [DYING]);
     wear(&house, answering("nvme_good")).look().await.unwrap();
     assert!(rules(&house).await.is_empty());
+    // Of a volume that is away nothing is told: the disk below would be that of its mount point.
+    let away = house.path().join("away");
+    std::fs::rename(house.volume().path(), away).unwrap();
+    wear(&house, answering("ata_good")).look().await.unwrap();
+    assert!(house.volume().disks().is_empty());
 }
 
 #[tokio::test]
