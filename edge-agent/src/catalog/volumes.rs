@@ -158,7 +158,10 @@ impl Catalog {
         let mut spaces = Vec::new();
         for volume in volumes.iter() {
             let look = |volume: &Volume| volume.check().and_then(|()| volume.space());
-            let space = volume.within(SPACE_TIME_MAX, look).await.flatten();
+            // Whoever looks at a page gives up sooner than the disk counts as silent: it may only be waking up.
+            let asked = volume.within(LOOK_MAX, look);
+            let answered = tokio::time::timeout(SPACE_TIME_MAX, asked).await;
+            let space = answered.ok().and_then(|space| space.flatten().ok());
             spaces.push(space.unwrap_or(Space {
                 free_bytes: 0,
                 total_bytes: 0,

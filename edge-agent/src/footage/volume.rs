@@ -379,6 +379,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_gives_up_sooner_says_nothing_of_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = VolumeConfig::new("main", dir.path());
+        let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config);
+        let (answer, slow) = std::sync::mpsc::channel::<()>();
+        let asked = volume.within(Duration::MAX, move |_| slow.recv());
+        let gave_up = tokio::time::timeout(Duration::from_millis(10), asked).await;
+        assert!(gave_up.is_err() && !volume.is_silent());
+        drop(answer);
+    }
+
+    #[tokio::test]
     async fn a_disk_that_does_not_answer_holds_nobody_up() {
         let dir = tempfile::tempdir().unwrap();
         let config = VolumeConfig::new("main", dir.path());
