@@ -327,7 +327,7 @@ impl Catalog {
                 let rows: Vec<(RecordingId, bool)> = w
                     .tx
                     .prepare_cached(
-                        "select id, priority < :priority or next_attempt_utc > :now
+                        "select id, priority < :priority or coalesce(next_attempt_utc > :now, 0)
                                 or (status = 'failed' and next_attempt_utc is null) as behind
                          from recording indexed by recording_by_camera
                          where camera_id = :camera and start_utc >= :reach and start_utc < :to and end_utc > :from
