@@ -123,9 +123,9 @@ impl RetentionConfig {
 /// Why there is no room for new footage.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRoom {
-    /// What could leave has left.
+    /// Not even if everything left that may.
     #[error(
-        "volume {volume:?} is full: {} are missing although everything that may leave has left. Unlock or delete footage, lower the least age, or add a disk", Bytes(*short_bytes)
+        "volume {volume:?} is full: {} would be missing even if all footage left that may leave. Unlock or delete footage, lower the least age, or add a disk", Bytes(*short_bytes)
     )]
     Full {
         /// Which volume.
@@ -307,6 +307,7 @@ impl Evictor {
         let _turn = self.0.turn.lock().await;
         let mut relieved = Relieved::default();
         self.0.catalog.empty_garbage(&self.0.volumes).await?;
+        self.0.catalog.take_reserve().await;
         for camera in self.0.catalog.camera_holdings().await? {
             let (rule, now) = (self.0.config.rule(&camera), self.0.catalog.now());
             if rule.max_age_ms.is_none() && rule.max_bytes.is_none() {
@@ -389,7 +390,7 @@ impl Evictor {
     }
 
     async fn outlook(&self) -> Result<Outlook, CatalogError> {
-        let mut volumes = Vec::new();
+        let (mut volumes, mut lockable_bytes) = (Vec::new(), 0_u64);
         for volume in self.0.volumes.iter() {
             let held_bytes = self.0.catalog.held_bytes(volume.id()).await?;
             // What lies on a disk that is away, or is only read, is not in the ring.
@@ -398,9 +399,12 @@ impl Evictor {
                 continue;
             };
             let config = volume.config();
+            let room_bytes = config.room_bytes(held_bytes, space.free_bytes);
+            // Also where something else has taken the room: what is held may be protected.
+            lockable_bytes = lockable_bytes.saturating_add(room_bytes.max(held_bytes));
             volumes.push(VolumeRoom {
                 id: volume.id(),
-                room_bytes: config.room_bytes(held_bytes, space.free_bytes),
+                room_bytes,
                 disk_bytes: held_bytes
                     .saturating_add(space.free_bytes)
                     .saturating_sub(config.floor_bytes),
@@ -410,11 +414,7 @@ impl Evictor {
                 move_after_ms: config.move_after_days.map(|days| i64::from(days) * DAY_MS),
             });
         }
-        let room_bytes = volumes
-            .iter()
-            .map(|volume| volume.room_bytes)
-            .fold(0, u64::saturating_add);
-        let lock_max_bytes = self.0.config.lock_max_bytes.unwrap_or(room_bytes / 2);
+        let lock_max_bytes = self.0.config.lock_max_bytes.unwrap_or(lockable_bytes / 2);
         self.0.catalog.set_lock_max_bytes(lock_max_bytes);
         let now = self.0.catalog.now();
         let today = now.micros().div_euclid(DAY_MS * 1_000);
@@ -529,7 +529,15 @@ impl Evictor {
             if room.is_enough() {
                 return Ok((made, 0));
             }
-            let relief = self.choose(volume, room).await?;
+            let mut relief = self.choose(volume, room).await?;
+            if needed_bytes > 0 && relief.freed_bytes < room.short_bytes() {
+                // Footage never leaves for what has no room then either.
+                return Ok((made, room.short_bytes() - relief.freed_bytes));
+            }
+            if relief.freed_bytes < room.below_floor() {
+                // Something else is filling the disk, and would fill what leaves too: all footage would go for nothing.
+                relief = self.choose(volume, room.without_floor()).await?;
+            }
             if !relief.forced.is_empty() {
                 self.warn_of_forced(volume, &relief).await?;
             }

@@ -38,8 +38,16 @@ impl Room {
             .map_or(0, |budget| used.saturating_sub(budget))
     }
 
+    /// The same, as if the disk had no end: only the budget counts.
+    pub fn without_floor(self) -> Self {
+        Self {
+            free_bytes: u64::MAX,
+            ..self
+        }
+    }
+
     /// Bytes missing above the floor.
-    fn below_floor(&self) -> u64 {
+    pub fn below_floor(&self) -> u64 {
         self.floor_bytes
             .saturating_add(self.reserved_bytes.saturating_sub(self.written_bytes))
             .saturating_add(self.needed_bytes)

@@ -61,6 +61,44 @@ async fn a_download_gets_its_room_from_the_oldest_that_is_not_locked() {
 }
 
 #[tokio::test]
+async fn nothing_leaves_for_what_has_no_room_even_then() {
+    let house = House::with(|config| config.budget_bytes = Some(10_000)).await;
+    let ids = ten(&house).await;
+    for id in &ids[..3] {
+        house.catalog.set_locked(*id, true).await.unwrap();
+    }
+    let evictor = evictor(&house, RetentionConfig::default());
+    // Three thousand are locked, so no more than seven can be had.
+    let refused = evictor.need(7_001, None).await;
+    let Err(NoRoom::Full { short_bytes, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(short_bytes, 1);
+    assert_eq!(held(&house, &ids).await.len(), 10);
+    drop(evictor.need(7_000, None).await.unwrap());
+    assert_eq!(held(&house, &ids).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn what_fills_the_disk_does_not_take_the_footage_too() {
+    // A floor that no disk has: as if something else had filled it.
+    let house = House::with(|config| {
+        config.floor_bytes = u64::MAX / 2;
+        config.budget_bytes = Some(8_000);
+    })
+    .await;
+    let ids = ten(&house).await;
+    let evictor = evictor(&house, RetentionConfig::default());
+    for _ in 0..3 {
+        evictor.relieve().await.unwrap();
+    }
+    // The budget counts all the same: two thousand too much, and a tenth of it as slack.
+    assert_eq!(held(&house, &ids).await, [3, 4, 5, 6, 7, 8, 9]);
+    assert!(evictor.need(1, None).await.is_err());
+    assert_eq!(held(&house, &ids).await.len(), 7);
+}
+
+#[tokio::test]
 async fn a_volume_full_of_locked_footage_says_so_once() {
     let house = House::with(|config| config.budget_bytes = Some(10_000)).await;
     let ids = ten(&house).await;
@@ -117,8 +155,8 @@ async fn age_and_bytes_per_camera_hold_for_cameras_that_are_switched_off_too() {
 
 #[tokio::test]
 async fn the_floor_breaks_the_least_age_and_says_so() {
-    // No disk is that large: everything is below the floor.
-    let house = House::with(|config| config.floor_bytes = u64::MAX / 2).await;
+    let house = House::with(|config| config.floor_bytes = 5_000).await;
+    house.volume().pretend(12_000);
     let ids = ten(&house).await;
     house.catalog.start_log().await.unwrap();
     let evictor = evictor(
@@ -129,8 +167,9 @@ async fn the_floor_breaks_the_least_age_and_says_so() {
         },
     );
     let relieved = evictor.relieve().await.unwrap();
-    assert_eq!((relieved.by_pressure, relieved.forced), (10, 10));
-    assert!(held(&house, &ids).await.is_empty());
+    // Three thousand are missing, and no more than that breaks the promise.
+    assert_eq!((relieved.by_pressure, relieved.forced), (3, 3));
+    assert_eq!(held(&house, &ids).await, [3, 4, 5, 6, 7, 8, 9]);
     let said = house.catalog.batch(0, 100).await.unwrap();
     assert!(
         said.iter().any(
@@ -303,7 +342,8 @@ async fn a_promise_is_alarmed_before_it_breaks_once_and_again_only_after_it_was_
 
 #[tokio::test]
 async fn footage_that_leaves_before_its_time_is_told_once_a_day() {
-    let house = House::with(|config| config.floor_bytes = u64::MAX / 2).await;
+    let house = House::with(|config| config.floor_bytes = 100).await;
+    house.volume().pretend(105);
     let recorder = house.recorder("SN1", 1).await;
     house.catalog.start_log().await.unwrap();
     let config = RetentionConfig {

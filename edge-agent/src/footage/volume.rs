@@ -63,6 +63,9 @@ struct Inner {
     stuck: AtomicUsize,
     suspected: Notify,
     disks: Mutex<Vec<Disk>>,
+    /// Size of the disk that a test wants; 0: the real one.
+    #[cfg(test)]
+    pretended_bytes: AtomicU64,
 }
 
 impl Volume {
@@ -79,6 +82,8 @@ impl Volume {
             stuck: AtomicUsize::new(0),
             suspected: Notify::new(),
             disks: Mutex::default(),
+            #[cfg(test)]
+            pretended_bytes: AtomicU64::new(0),
         }))
     }
 
@@ -244,6 +249,35 @@ impl Volume {
         self.0.suspected.notified().await;
     }
 
+    /// A disk of so many bytes, on which media takes as many as it has and nothing else takes any.
+    #[cfg(test)]
+    pub fn pretend(&self, total_bytes: u64) {
+        self.0.pretended_bytes.store(total_bytes, Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    fn pretended(&self) -> Option<Space> {
+        fn media(folder: &Path) -> u64 {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries
+                .map(|entry| match entry.path() {
+                    path if path.is_dir() => media(&path),
+                    path if path.extension().is_some_and(|it| it == "mp4") => {
+                        entry.metadata().map_or(0, |metadata| metadata.len())
+                    }
+                    _ => 0,
+                })
+                .sum()
+        }
+        match self.0.pretended_bytes.load(Ordering::SeqCst) {
+            0 => None,
+            total_bytes => Some(Space {
+                free_bytes: total_bytes.saturating_sub(media(&self.path().join("cameras"))),
+                total_bytes,
+            }),
+        }
+    }
+
     /// Room on its file system now.
     pub fn space(&self) -> Result<Space, VolumeError> {
         let stat = nix::sys::statvfs::statvfs(self.path()).map_err(|e| VolumeError::Io {
@@ -251,6 +285,10 @@ impl Volume {
             path: self.path().to_owned(),
             source: e.into(),
         })?;
+        #[cfg(test)]
+        if let Some(space) = self.pretended() {
+            return Ok(space);
+        }
         let unit = stat.fragment_size();
         Ok(Space {
             free_bytes: stat.blocks_available().saturating_mul(unit),
