@@ -9,6 +9,14 @@ use crate::sessions::CannotLogIn;
 
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
+        if error.is_disk_full() {
+            tracing::error!(%error, "The disk of the catalog is full");
+            return Self::new(
+                ErrorCode::StorageFull,
+                "The disk that the catalog lies on is full, so this was not done. What was kept back for such a moment is \
+                 given up now: try again, and free some room on that disk.",
+            );
+        }
         let code = match &error {
             CatalogError::NoRecorder(_) => ErrorCode::RecorderNotFound,
             CatalogError::NoCamera(_) => ErrorCode::CameraNotFound,

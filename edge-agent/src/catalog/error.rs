@@ -130,6 +130,16 @@ pub enum CatalogError {
     Keep(#[from] crate::footage::keep::KeepError),
 }
 
+impl CatalogError {
+    /// Whether the disk of the catalog had no room for it.
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Db(base::sqlite::DbError::Sqlite(error)) = self else {
+            return false;
+        };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
 impl From<rusqlite::Error> for CatalogError {
     fn from(e: rusqlite::Error) -> Self {
         Self::Db(e.into())

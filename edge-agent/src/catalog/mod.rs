@@ -142,6 +142,7 @@ impl Catalog {
         })?;
         let lock = lock(folder)?;
         let reserve = reserve::Reserve::of(folder);
+        reserve.give_up_if_low();
         let open = || Database::open(&folder.join(FILE), &SCHEMA, READERS);
         let db = match open() {
             // A start on a disk that something else has filled: people must be able to see that.
@@ -168,6 +169,13 @@ impl Catalog {
                 _lock: lock,
             }),
         })
+    }
+
+    /// Keeps room back again once there is plenty, where it had to be given up.
+    pub async fn take_reserve(&self) {
+        let signals = self.signals.clone();
+        let taken = tokio::task::spawn_blocking(move || signals.reserve.take()).await;
+        debug_assert!(taken.is_ok(), "taking the reserve panicked");
     }
 
     /// The folder that it lies in.
@@ -204,8 +212,10 @@ impl Catalog {
     ) -> Result<T, CatalogError> {
         let (db, signals, now) = (self.db.clone(), self.signals.clone(), self.now());
         let task = tokio::spawn(async move {
+            let before = signals.clone();
             let outcome = db
                 .write(move |tx| {
+                    before.reserve.give_up_if_low();
                     let mut work_done = Work {
                         tx,
                         now,

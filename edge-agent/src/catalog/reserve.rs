@@ -13,6 +13,9 @@ const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
 /// Free room below which an error that only may come of a full disk is taken for one.
 const FULL_BYTES: u64 = 1024 * 1024;
 
+/// Free room below which the reserve is given up before a change needs it: no change writes as much.
+const LOW_BYTES: u64 = 4 * FULL_BYTES;
+
 /// Free room without which none is taken for the reserve: it must not be what fills the disk.
 const FREE_BYTES_MIN: u64 = 8 * RESERVE_BYTES;
 
@@ -37,6 +40,15 @@ impl Reserve {
         }
     }
 
+    /// Gives the room up if there is hardly any other. Asked before every change, so that none is refused for want of it.
+    pub(super) fn give_up_if_low(&self) {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        // A file system that cannot say, or that is away, is met by what comes next.
+        if free(folder).is_ok_and(|(bytes, files)| bytes < LOW_BYTES || files == 0) {
+            self.give_up();
+        }
+    }
+
     /// Gives the room up if this error says that the disk is full. True when that made room.
     pub(super) fn give_up_if_full(&self, error: &rusqlite::Error) -> bool {
         use rusqlite::ErrorCode::{CannotOpen, DiskFull, SystemIoFailure};
@@ -49,16 +61,19 @@ impl Reserve {
         if !full {
             return false;
         }
-        match std::fs::remove_file(&self.path) {
-            Ok(()) => {
-                tracing::error!(
-                    path = %self.path.display(),
-                    "The disk of the catalog is full. The room that was kept back is given up; free some, or the agent stops working"
-                );
-                true
-            }
-            Err(_) => false,
+        self.give_up()
+    }
+
+    /// True when that made room.
+    fn give_up(&self) -> bool {
+        let made_room = std::fs::remove_file(&self.path).is_ok();
+        if made_room {
+            tracing::error!(
+                path = %self.path.display(),
+                "The disk of the catalog is full. The room that was kept back is given up; free some, or the agent stops working"
+            );
         }
+        made_room
     }
 
     fn is_full(&self) -> bool {
