@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -106,6 +106,7 @@ pub async fn carry_out(
         gained: Arc::default(),
         received: AtomicU64::new(0),
         ahead: Mutex::default(),
+        volume: OnceLock::new(),
         stop,
     };
     async {
@@ -160,6 +161,8 @@ struct Order {
     received: AtomicU64,
     /// Its remux, which runs while it comes.
     ahead: Mutex<Option<(Ahead, OwnedSemaphorePermit)>>,
+    /// Where it lies, once it has room.
+    volume: OnceLock<Volume>,
     stop: CancellationToken,
 }
 
@@ -243,6 +246,8 @@ impl Order {
         let bytes = room::wanted(row.stated_bytes, row.received_bytes);
         let reservation = (parts.room)(bytes, begun).await.map_err(Failure::Room)?;
         let volume = reservation.volume().clone();
+        // One order makes room once.
+        let _ = self.volume.set(volume.clone());
         let folder = blocking(move || staging::create(&volume, id)).await?;
         Ok((reservation, folder))
     }
@@ -490,7 +495,7 @@ impl Order {
             }
             Failure::Download(error @ DownloadError::Local { .. }) => {
                 catalog.put_back(id, None).await?;
-                Ok(Effect::Trouble(error.to_string()))
+                Ok(self.trouble_here(error.to_string()).await)
             }
             Failure::Room(reason) => {
                 self.put_back_if_begun().await?;
@@ -502,7 +507,7 @@ impl Order {
             }
             Failure::Volume(error) => {
                 self.put_back_if_begun().await?;
-                Ok(Effect::Trouble(error.to_string()))
+                Ok(self.trouble_here(error.to_string()).await)
             }
             Failure::Media(MediaError::Cancelled(_)) => {
                 catalog.put_back(id, None).await?;
@@ -510,7 +515,7 @@ impl Order {
             }
             Failure::Media(error) if error.is_local() => {
                 catalog.put_back(id, None).await?;
-                Ok(Effect::Trouble(error.to_string()))
+                Ok(self.trouble_here(error.to_string()).await)
             }
             Failure::Media(error) => {
                 self.count_attempt(&error.to_string()).await?;
@@ -556,7 +561,7 @@ impl Order {
             }
             FailureKind::Local => {
                 catalog.put_back(id, None).await?;
-                Ok(Effect::Trouble(error.message))
+                Ok(self.trouble_here(error.message).await)
             }
             FailureKind::Unsupported => {
                 catalog.fail(id, &error.message, None).await?;
@@ -582,6 +587,15 @@ impl Order {
                 Ok(Effect::Nothing)
             }
         }
+    }
+
+    /// What the box itself refused. A disk that went away explains it better than the file that could not be written.
+    async fn trouble_here(&self, message: String) -> Effect {
+        let why = match self.volume.get() {
+            Some(volume) => volume.within(LOOK_MAX, Volume::check).await.flatten().err(),
+            None => None,
+        };
+        Effect::Trouble(why.map_or(message, |why| why.to_string()))
     }
 
     async fn put_back_if_begun(&self) -> Result<(), CatalogError> {

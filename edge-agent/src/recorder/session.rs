@@ -405,8 +405,10 @@ impl Keeper {
                     if let Some(why) = worker.as_ref().and_then(|worker| outgrown(worker, limit_bytes)) {
                         return Left::Outgrown(why);
                     }
-                    if worker.is_some() && folders(&self.config.staging, &self.staging).await != self.staging {
-                        // What a sandbox allows is a folder, not its path.
+                    let shut_out = worker.as_ref().is_some_and(Worker::is_shut_out);
+                    if shut_out || (worker.is_some() && folders(&self.config.staging, &self.staging).await != self.staging) {
+                        // What a sandbox allows is a folder, not its path. The same disk in the same place cannot be told
+                        // from before by its numbers: there a download has found it out.
                         let why = "a disk for footage went or came back".to_owned();
                         return Left::Outgrown(why);
                     }

@@ -1,6 +1,7 @@
 //! A login at a recorder through its SDK worker: the driver's calls, in true time.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -222,7 +223,7 @@ impl WorkerSession {
         let request = Request::Download {
             session: self.number,
             source,
-            path: part.path,
+            path: part.path.clone(),
             limit_kbps: part.limit_kbps,
         };
         let _counted = self.worker.count_transfer();
@@ -231,7 +232,14 @@ impl WorkerSession {
             .call("download", request, Some(&cancel), |news| {
                 progress.send_replace(news);
             })
-            .await?;
+            .await;
+        if let Err(error) = &done
+            && error.kind == FailureKind::Local
+            && can_create(part.path).await
+        {
+            self.worker.note_shut_out();
+        }
+        let done = done?;
         let Answer::Downloaded { bytes } = done.answer else {
             return Err(wrong_answer(&self.at));
         };
@@ -314,4 +322,12 @@ fn wrong_answer(at: &str) -> RecorderError {
         FailureKind::Worker,
         format!("{at}: the worker answered another question"),
     )
+}
+
+/// Whether this program can make a file at a path where there is none.
+async fn can_create(path: PathBuf) -> bool {
+    let created = tokio::task::spawn_blocking(move || {
+        std::fs::File::create_new(&path).is_ok() && std::fs::remove_file(&path).is_ok()
+    });
+    created.await.unwrap_or(false)
 }

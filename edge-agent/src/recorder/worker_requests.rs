@@ -1,7 +1,7 @@
 //! The requests to one worker: asked side by side, answered in any order, ended with their cause when the worker ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub struct Shared {
     hang_timeout: Duration,
     next_id: AtomicU64,
     transfers: AtomicUsize,
+    shut_out: AtomicBool,
     frames: mpsc::Sender<Frame>,
     slots: Mutex<Slots>,
     pub(super) orders: Orders,
@@ -118,6 +119,17 @@ impl Worker {
     /// Downloads and live streams that run.
     pub fn transfers(&self) -> usize {
         self.shared.transfers.load(Ordering::Relaxed)
+    }
+
+    /// It could not make a file where this program could: its sandbox is for a disk that went and came back. It is to be
+    /// replaced.
+    pub fn note_shut_out(&self) {
+        self.shared.shut_out.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was noted.
+    pub fn is_shut_out(&self) -> bool {
+        self.shared.shut_out.load(Ordering::Relaxed)
     }
 
     /// Counts a transfer until the result is dropped.
@@ -292,6 +304,7 @@ impl Shared {
             hang_timeout,
             next_id: AtomicU64::new(1),
             transfers: AtomicUsize::new(0),
+            shut_out: AtomicBool::new(false),
             frames,
             slots: Mutex::new(Slots::Open(HashMap::new())),
             orders,
