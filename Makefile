@@ -11,7 +11,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What the product runs on (FFmpeg, Mosquitto), builds with (a C compiler, Node) and is tested with (Chromium, fonts).
 RUN_PACKAGES := ffmpeg mosquitto fonts-dejavu-core ca-certificates util-linux procps
 BUILD_PACKAGES := gcc libc6-dev
-TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools unzip zip p7zip-full
+TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools unzip zip p7zip-full fuse3 mount e2fsprogs xfsprogs
+# The virtual machine of the storage torture.
+MACHINE_PACKAGES := qemu-system-x86 busybox-static binutils
 
 .PHONY: help
 help: ## Shows this
@@ -63,6 +65,24 @@ torture-recorder: setup ## A thousand seeded faults of recorder, library and lin
 	cargo build --workspace --all-targets --locked
 	$(TARGET)/debug/torture_recorder $(ARGS)
 
+# Each campaign goes on where it stopped: its rounds are lines of target/torture-*.jsonl. What a machine cannot carry (no
+# /dev/fuse) is left out, and said.
+DISKS ?= 100000
+FAULTS ?= 10000
+STORAGE := $(TARGET)/debug/torture_storage
+
+.PHONY: torture-storage
+torture-storage: setup setup-test setup-machine ui ## Power cuts, kills, faults and hard resets by the thousand (hours); goes on where it stopped
+	cargo build --workspace --all-targets --locked
+	HOLDFAST_DISKS=$(DISKS) HOLDFAST_FAULTS=$(FAULTS) cargo test --workspace --locked --bins -- \
+		power_cut::campaign --ignored --nocapture --test-threads 1
+	$(STORAGE) kills --stops 1000
+	$(STORAGE) cuts --stops 400
+	$(STORAGE) faults --stops 400
+	$(STORAGE) ext4 --stops 200
+	$(STORAGE) xfs --stops 200
+	$(STORAGE) machine --stops 40 --round 20
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories
@@ -77,6 +97,16 @@ setup: ## Installs what building and running need (apt; with sudo where not root
 	done; \
 	command -v node >/dev/null || missing+=(nodejs); \
 	command -v npm >/dev/null || missing+=(npm); \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+
+.PHONY: setup-machine
+setup-machine: setup
+	@missing=(); \
+	for package in $(MACHINE_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
 	if [ $${#missing[@]} -gt 0 ]; then \
 		echo "Installing $${missing[*]}"; \
 		$(SUDO) apt-get update -q; \

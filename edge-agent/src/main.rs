@@ -23,6 +23,8 @@ mod model;
 mod pipeline;
 mod plan;
 mod playback;
+#[cfg(test)]
+mod power_cut;
 mod probe;
 mod rebuild;
 mod recorder;

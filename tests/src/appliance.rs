@@ -18,6 +18,7 @@ pub const PASSWORD: &str = "a ladder and a lamp";
 #[derive(Debug)]
 pub struct Appliance {
     folder: PathBuf,
+    data: PathBuf,
     config: toml::Table,
     process: Option<Process>,
     /// The LAN API; with a bearer token after [`Appliance::first_run`].
@@ -28,6 +29,11 @@ impl Appliance {
     /// Prepares an appliance below `folder` (made when missing) that loads the vendor library from `sdk_folder`.
     /// Times are short, so that stories are: discovery every second, nothing waits to settle.
     pub fn new(folder: &Path, sdk_folder: &Path) -> Result<Self> {
+        Self::with_data(folder, folder, sdk_folder)
+    }
+
+    /// As [`Appliance::new`], with state and footage below `data`: a disk of their own.
+    pub fn with_data(folder: &Path, data: &Path, sdk_folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let config = toml::toml! {
             [api]
@@ -42,25 +48,19 @@ impl Appliance {
         };
         let mut this = Self {
             folder: folder.to_owned(),
+            data: data.to_owned(),
             config,
             process: None,
             client: Client::new("http://not-started.invalid", None)?,
         };
-        this.set(
-            "state",
-            "folder",
-            folder.join("state").display().to_string(),
-        );
+        this.set("state", "folder", this.state().display().to_string());
         this.set("sdk", "folder", sdk_folder.display().to_string());
         // Where the stand-in keeps its journal; the vendor's library needs nothing of the kind.
         let state = sdk_folder.join(hcnetsdk::folder::STATE);
         this.set("sdk", "writable", vec![state.display().to_string()]);
         let mut volume = toml::Table::new();
         volume.insert("name".into(), "main".into());
-        volume.insert(
-            "path".into(),
-            folder.join("footage").display().to_string().into(),
-        );
+        volume.insert("path".into(), this.footage().display().to_string().into());
         volume.insert("floor_bytes".into(), 0.into());
         this.config
             .insert("volume".into(), toml::Value::Array(vec![volume.into()]));
@@ -95,12 +95,12 @@ impl Appliance {
 
     /// The state folder.
     pub fn state(&self) -> PathBuf {
-        self.folder.join("state")
+        self.data.join("state")
     }
 
     /// The only volume's folder.
     pub fn footage(&self) -> PathBuf {
-        self.folder.join("footage")
+        self.data.join("footage")
     }
 
     /// The agent's log, over all its starts.
@@ -115,7 +115,7 @@ impl Appliance {
 
     /// Starts the agent and waits until its API answers.
     pub async fn start(&mut self) -> Result<()> {
-        std::fs::write(self.config_path(), toml::to_string(&self.config)?)?;
+        self.write_config()?;
         let address = self.state().join("run/address.json");
         // What an earlier start wrote must not be taken for this one's.
         base::durable::remove_if_there(&address)?;
@@ -162,6 +162,13 @@ impl Appliance {
         let mut process = self.process.take().context("the agent is not running")?;
         process.kill_hard()?;
         Ok(())
+    }
+
+    /// Moves to another disk; takes effect at the next start.
+    pub fn move_to(&mut self, data: &Path) {
+        self.data = data.to_owned();
+        self.set("state", "folder", self.state().display().to_string());
+        self.set_volume("path", self.footage().display().to_string());
     }
 
     /// First-run set-up: sets the admin's password and stays logged in.
@@ -254,6 +261,12 @@ impl Appliance {
             Err(all.iter().map(brief).collect::<Vec<_>>().join("; "))
         })
         .await
+    }
+
+    /// Writes the configuration, which [`Appliance::start`] does anyway.
+    pub fn write_config(&self) -> Result<()> {
+        std::fs::write(self.config_path(), toml::to_string(&self.config)?)?;
+        Ok(())
     }
 
     /// `edge-agent check --deep` on the stopped (or running) appliance must find nothing.

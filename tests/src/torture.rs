@@ -172,10 +172,10 @@ impl std::fmt::Display for Figures {
 }
 
 /// Footage of one kind: its reel, and of a recording made of it its size and the hash of every picture.
-struct Footage {
-    reel: PathBuf,
-    bytes: u64,
-    pictures: Vec<String>,
+pub(crate) struct Footage {
+    pub(crate) reel: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) pictures: Vec<String>,
 }
 
 /// Runs a round in a folder.
@@ -299,7 +299,7 @@ fn appliance(dir: &Path, nvr: &StandIn, round: &Round) -> Result<Appliance> {
 }
 
 /// A reel of thirty seconds, looped to the length of a recording; the truth is what the recorder would give whole.
-fn footage(
+pub(crate) fn footage(
     dir: &Path,
     day: Timestamp,
     seconds: u32,
@@ -320,6 +320,7 @@ fn footage(
         )
     };
     let reel = reel(&footage_cache()?, &spec)?;
+    std::fs::create_dir_all(dir)?;
     let truth = dir.join(format!("truth-{video:?}.ps"));
     hcnetsdk::recorded(
         &reel,
@@ -492,7 +493,7 @@ async fn judge(
 }
 
 /// One hash per coded picture, whatever the container.
-fn pictures(path: &Path) -> Result<Vec<String>> {
+pub(crate) fn pictures(path: &Path) -> Result<Vec<String>> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)

@@ -1,20 +1,21 @@
 //! The mounted rig: marks, faults, the cut.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use fuser::{BackgroundSession, Config, MountOption};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount, umount2};
 use tempfile::TempDir;
 
-use super::log::{Log, Op};
-use super::passthrough::{Passthrough, Shared};
-use super::trouble::{Call, Plan, Trouble};
+use super::log::Log;
+use super::service::{Answer, Request, hear, hear_log, say};
+use super::trouble::{Call, Plan};
+use crate::process::program;
 
 /// How long files may stay open below a rig that is unmounted: a catalog is closed by a thread of its own.
 const CLOSING: Duration = Duration::from_secs(20);
@@ -44,8 +45,9 @@ pub fn why_not() -> Option<String> {
 #[derive(Debug)]
 pub struct Rig {
     mount: PathBuf,
-    shared: Arc<Shared>,
-    session: Option<BackgroundSession>,
+    child: Child,
+    /// None once its input was closed.
+    talk: Option<Mutex<(ChildStdin, BufReader<ChildStdout>)>>,
 }
 
 impl Rig {
@@ -54,19 +56,31 @@ impl Rig {
     pub fn mount(backing: &Path, mount: &Path, recording: bool) -> Result<Self> {
         std::fs::create_dir_all(backing)?;
         std::fs::create_dir_all(mount)?;
-        let shared = Arc::new(Shared::new(backing, recording)?);
-        let mut config = Config::default();
-        config.mount_options = vec![
-            MountOption::FSName("holdfast-rig".to_owned()),
-            MountOption::NoAtime,
-        ];
-        let session = fuser::spawn_mount(Passthrough(shared.clone()), mount, &config)
-            .with_context(|| format!("mount the rig at {}", mount.display()))?;
-        Ok(Self {
+        let mut command = Command::new(program("power_cut_rig")?);
+        command.arg(backing).arg(mount);
+        if recording {
+            command.arg("--recording");
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the end of its input ends it: it outlives nobody"
+        )]
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start the rig")?;
+        let stdin = child.stdin.take().context("its input")?;
+        let stdout = BufReader::new(child.stdout.take().context("its output")?);
+        let rig = Self {
             mount: mount.to_owned(),
-            shared,
-            session: Some(session),
-        })
+            child,
+            talk: Some(Mutex::new((stdin, stdout))),
+        };
+        match rig.hear()? {
+            Answer::Done => Ok(rig),
+            other => bail!("mount the rig at {}: {other:?}", mount.display()),
+        }
     }
 
     /// Where it is mounted.
@@ -76,34 +90,66 @@ impl Rig {
 
     /// From here on the n-th fact must hold.
     pub fn mark(&self, fact: u64) {
-        self.shared.state().note(Op::Mark(fact));
+        self.ask(&Request::Mark(fact));
     }
 
     /// Faults from now on.
     pub fn arm(&self, plan: Plan) {
-        self.shared.state().troubles.arm(plan);
+        self.ask(&Request::Arm(plan));
     }
 
     /// No more faults; tells which calls met one, and of which path. The first thousand are remembered.
     pub fn heal(&self) -> Vec<(Call, PathBuf)> {
-        self.shared.state().troubles.heal()
+        match self.ask(&Request::Heal) {
+            Answer::Healed(met) => met,
+            other => panic!("the rig answers {other:?}"),
+        }
     }
 
     /// Calls that met a fault so far.
     pub fn met(&self) -> u64 {
-        self.shared.state().troubles.met()
+        match self.ask(&Request::Met) {
+            Answer::Met(met) => met,
+            other => panic!("the rig answers {other:?}"),
+        }
     }
 
     /// The power goes: nothing that is done from now on reaches the disk or the log, and every call fails.
     pub fn cut(&self) {
-        let mut state = self.shared.state();
-        state.recording = false;
-        state.troubles.arm(Plan::lasting(Trouble::Io, 0));
+        self.ask(&Request::Cut);
     }
 
     /// What was done so far; the log is empty afterwards.
     pub fn take_log(&self) -> Log {
-        std::mem::take(&mut self.shared.state().log)
+        let mut talk = self.talk();
+        let (to, from) = &mut *talk;
+        let heard = say(to, &Request::TakeLog)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| match hear(from)? {
+                Some(Answer::Log { ops, prelude }) => hear_log(from, ops, prelude),
+                other => bail!("the rig answers {other:?}"),
+            });
+        heard.unwrap_or_else(|error| panic!("the rig's log: {error:#}"))
+    }
+
+    fn talk(&self) -> std::sync::MutexGuard<'_, (ChildStdin, BufReader<ChildStdout>)> {
+        let Some(talk) = &self.talk else {
+            unreachable!("it is open until the rig is unmounted");
+        };
+        talk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self) -> Result<Answer> {
+        hear(&mut self.talk().1)?.context("the rig has ended")
+    }
+
+    fn ask(&self, request: &Request) -> Answer {
+        let mut talk = self.talk();
+        let (to, from) = &mut *talk;
+        let heard = say(to, request)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| hear(from)?.context("the rig has ended"));
+        heard.unwrap_or_else(|error| panic!("{request:?}: {error:#}"))
     }
 
     /// Unmounts it, once whoever has files open in it has closed them; after a while in spite of them.
@@ -115,28 +161,28 @@ impl Rig {
                     std::thread::sleep(Duration::from_millis(10));
                 }
                 Err(Errno::EBUSY) => break true,
-                // Not root: fuser asks fusermount3.
+                // Not root: fuser, in the other process, asks fusermount3.
                 Ok(()) | Err(Errno::EPERM) => break false,
                 Err(error) => return Err(error.into()),
             }
         };
-        match self.session.take() {
-            Some(session) if !busy => session.umount_and_join(),
-            session => {
-                umount2(&self.mount, MntFlags::MNT_DETACH)?;
-                // Its thread ends with the last of those files.
-                drop(session);
-                Err(io::Error::from(Errno::EBUSY))
-            }
+        if busy {
+            // Its process ends with the last of those files.
+            umount2(&self.mount, MntFlags::MNT_DETACH)?;
+            return Err(io::Error::from(Errno::EBUSY));
         }
+        self.talk = None;
+        self.child.wait().map(drop)
     }
 }
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        if self.session.is_some() {
-            // A test that failed: whatever is open there is not waited for.
+        if self.talk.is_some() {
+            // A test that failed: whatever is open there is not waited for, and its calls end with errors.
             let _ = umount2(&self.mount, MntFlags::MNT_DETACH);
+            drop(self.child.kill());
+            drop(self.child.wait());
         }
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
 /// What is asked of a file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Call {
     /// A name is looked up, or attributes are read.
     Look,
@@ -30,7 +31,7 @@ pub enum Call {
 }
 
 /// What is wrong with the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Trouble {
     /// It answers with input/output errors.
     Io,
@@ -77,7 +78,7 @@ impl Trouble {
 }
 
 /// When it is wrong.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
     /// What.
     pub trouble: Trouble,
