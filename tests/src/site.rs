@@ -13,8 +13,9 @@ use serde_json::json;
 use wire::resource::{Recording, RecordingStatus};
 
 use crate::appliance::Appliance;
-use crate::eventually::eventually;
+use crate::eventually::eventually_within;
 use crate::footage::{AudioCodec, VideoCodec};
+use crate::process::PATIENCE;
 use crate::seed::Seed;
 use crate::stand_in::{PASSWORD, StandIn, USER};
 use crate::torture::{Footage, footage, pictures};
@@ -127,6 +128,8 @@ pub struct Site {
     chance: Seed,
     footage: Footage,
     logged_in: Instant,
+    /// How long more footage may take to come.
+    pub patience: Duration,
 }
 
 impl Site {
@@ -172,6 +175,7 @@ impl Site {
             chance: Seed::of(seed),
             footage,
             logged_in: Instant::now(),
+            patience: PATIENCE,
         })
     }
 
@@ -194,7 +198,7 @@ impl Site {
         };
         let before = been(&self.appliance.recordings().await?);
         let appliance = &self.appliance;
-        let all = eventually("more footage is held", || async {
+        let all = eventually_within("more footage is held", self.patience, || async {
             let all = appliance.recordings().await.map_err(|e| e.to_string())?;
             match been(&all) {
                 now if now >= before + more => Ok(all),

@@ -21,7 +21,7 @@ use crate::stand_in::{PASSWORD, USER};
 const DISK_MIB: u64 = 320;
 /// Longest life between two resets: an emulated processor needs some seconds for a recording.
 const LIFE_MS_MAX: u64 = 15_000;
-/// How long a boot may take.
+/// How long a boot may take, or a recording: where the processor is emulated FFmpeg alone takes half a minute.
 const BOOT: Duration = Duration::from_secs(240);
 
 /// One guest on one disk that is reset so many times.
@@ -33,6 +33,7 @@ pub async fn run(dir: &Path, seed: u64, resets: u64) -> Result<Figures> {
     std::fs::create_dir_all(&behind)?;
     Image::make(&behind.join(FILE), Kind::Ext4, DISK_MIB, &[])?;
     let mut site = Site::new(dir, Path::new("/data"), seed, 60)?;
+    site.patience = BOOT;
     let config = &mut site.appliance;
     config.set("api", "listen", "0.0.0.0:8080");
     config.set("sdk", "folder", "/tmp/sdk");
