@@ -1,7 +1,7 @@
 //! A site at work for the rigs that stop it hard: a recorder on which footage keeps arriving, an appliance whose budget
 //! is so small that eviction runs, people who lock and delete; and the memory of everything that they were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,16 @@ impl Told {
         held.count() as u64
     }
 
+    /// The same, where these were just being locked or unlocked: either answer is right.
+    pub fn while_turning(mut self, turned: &BTreeSet<String>) -> Self {
+        for id in turned {
+            if let Some(told) = self.0.get_mut(id) {
+                told.locked = None;
+            }
+        }
+        self
+    }
+
     /// What is wrong with the list of now.
     pub fn wrong(&self, now: &[Recording]) -> Vec<String> {
         let now: BTreeMap<String, &Recording> =
@@ -128,6 +138,7 @@ pub struct Site {
     chance: Seed,
     footage: Footage,
     logged_in: Instant,
+    turned: BTreeSet<String>,
     /// How long more footage may take to come.
     pub patience: Duration,
 }
@@ -175,6 +186,7 @@ impl Site {
             chance: Seed::of(seed),
             footage,
             logged_in: Instant::now(),
+            turned: BTreeSet::new(),
             patience: PATIENCE,
         })
     }
@@ -245,6 +257,7 @@ impl Site {
                 let locks = held.iter().filter(|one| one.locked).count();
                 let locked = !one.locked && locks < 4;
                 self.of(&id).locked = None;
+                self.turned.insert(id.clone());
                 let path = format!("/api/v1/recordings/{id}/lock");
                 let body = json!({ "locked": locked });
                 let _: serde_json::Value = self.appliance.client.post(&path, &body).await?;
@@ -265,6 +278,11 @@ impl Site {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Recordings that people asked to be locked or unlocked since this was asked last.
+    pub fn take_turned(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.turned)
     }
 
     fn of(&mut self, id: &str) -> &mut ToldOf {

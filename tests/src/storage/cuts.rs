@@ -1,6 +1,7 @@
 //! The real agent on the rig, its life cut off at sampled operations (S6, rig a): what the short lives of
 //! `edge-agent/src/power_cut/` leave out, from the journal of a download to the keys of the box.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,14 +22,20 @@ pub async fn run(dir: &Path, seed: u64, life: Duration, cuts: u64) -> Result<Fig
     let disk = fast.path().join("disk");
     let rig = Rig::mount(&fast.path().join("behind"), &disk, true)?;
     let mut site = Site::new(dir, &disk, seed, 10)?;
-    let mut known: Vec<Told> = vec![Told::default()];
+    // What people knew at each mark, and whose lock they turned before the next.
+    let mut known = vec![(Told::default(), BTreeSet::new())];
     site.begin().await?;
     while begun.elapsed() < life {
         site.live(LOOK).await?;
-        if known.last() != Some(&site.told) {
-            known.push(site.told.clone());
-            rig.mark(known.len() as u64 - 1);
+        let turned = site.take_turned();
+        if let Some((told, turning)) = known.last_mut() {
+            turning.extend(turned);
+            if *told == site.told {
+                continue;
+            }
         }
+        known.push((site.told.clone(), BTreeSet::new()));
+        rig.mark(known.len() as u64 - 1);
     }
     site.appliance.kill()?;
     let log = rig.take_log();
@@ -65,7 +72,8 @@ pub async fn run(dir: &Path, seed: u64, life: Duration, cuts: u64) -> Result<Fig
                 };
                 let left = fast.path().join("left");
                 there.cut(cut).write(&left)?;
-                site.told = known[fact].clone();
+                let (told, turning) = &known[fact];
+                site.told = told.clone().while_turning(turning);
                 let what = format!("{promise:?}, operation {n} of {}, {cut:?}", log.ops.len());
                 start_from(&mut site, &left, &what, &mut figures, dir).await?;
                 next = at.next();
