@@ -58,12 +58,8 @@ impl Appliance {
         // Where the stand-in keeps its journal; the vendor's library needs nothing of the kind.
         let state = sdk_folder.join(hcnetsdk::folder::STATE);
         this.set("sdk", "writable", vec![state.display().to_string()]);
-        let mut volume = toml::Table::new();
-        volume.insert("name".into(), "main".into());
-        volume.insert("path".into(), this.footage().display().to_string().into());
-        volume.insert("floor_bytes".into(), 0.into());
-        this.config
-            .insert("volume".into(), toml::Value::Array(vec![volume.into()]));
+        let footage = this.footage();
+        this.add_volume("main", &footage);
         Ok(this)
     }
 
@@ -79,10 +75,29 @@ impl Appliance {
             .insert(key.into(), value.into());
     }
 
-    /// Sets one key of the only volume.
+    /// Adds a volume at this path; takes effect at the next start.
+    pub fn add_volume(&mut self, name: &str, path: &Path) {
+        let mut volume = toml::Table::new();
+        volume.insert("name".into(), name.into());
+        volume.insert("path".into(), path.display().to_string().into());
+        volume.insert("floor_bytes".into(), 0.into());
+        self.config
+            .entry("volume")
+            .or_insert_with(|| toml::Value::Array(Vec::new()))
+            .as_array_mut()
+            .expect("volumes are a list")
+            .push(volume.into());
+    }
+
+    /// Sets one key of the first volume.
     pub fn set_volume(&mut self, key: &str, value: impl Into<toml::Value>) {
+        self.set_volume_of(0, key, value);
+    }
+
+    /// Sets one key of the n-th volume, from 0.
+    pub fn set_volume_of(&mut self, nth: usize, key: &str, value: impl Into<toml::Value>) {
         let volumes = self.config["volume"].as_array_mut().expect("made in new");
-        volumes[0]
+        volumes[nth]
             .as_table_mut()
             .expect("made in new")
             .insert(key.into(), value.into());
@@ -98,7 +113,7 @@ impl Appliance {
         self.data.join("state")
     }
 
-    /// The only volume's folder.
+    /// The first volume's folder.
     pub fn footage(&self) -> PathBuf {
         self.data.join("footage")
     }
@@ -284,19 +299,9 @@ impl Appliance {
         Ok(())
     }
 
-    /// `edge-agent verify` of the volume of the stopped appliance must find everything as it was kept.
+    /// `edge-agent verify` of the first volume of the stopped appliance must find everything as it was kept.
     pub fn verify(&self) -> Result<()> {
-        let output = Command::new(program("edge-agent")?)
-            .args(["verify"])
-            .arg(self.footage())
-            .output()?;
-        let told = String::from_utf8_lossy(&output.stdout);
-        ensure!(
-            output.status.success() && !told.contains("Note:"),
-            "edge-agent verify found:\n{told}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
+        verify(&self.footage())
     }
 
     /// Runs a command of the agent with this appliance's configuration; what it printed.
@@ -319,6 +324,22 @@ impl Appliance {
     pub fn log_is_clean(&self, announced: &[&str]) -> Result<()> {
         log_is_clean(&self.log(), announced)
     }
+}
+
+/// `edge-agent verify` of a volume's folder must find everything as it was kept.
+pub fn verify(volume: &Path) -> Result<()> {
+    let output = Command::new(program("edge-agent")?)
+        .arg("verify")
+        .arg(volume)
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success() && !told.contains("Note:"),
+        "edge-agent verify of {} found:\n{told}{}",
+        volume.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
 }
 
 /// Every WARN and ERROR line of a log must hold one of the `announced` texts.

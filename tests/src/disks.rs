@@ -1,49 +1,40 @@
 //! An appliance with a second disk: another folder beside its own.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use wire::resource::{Storage, Volume, VolumeState};
 
-use crate::appliance::Appliance;
-use crate::client::Client;
+use crate::appliance::{Appliance, verify};
 use crate::eventually::eventually;
-use crate::process::{Process, program};
 
 /// Name of the second volume; the first is `main`.
 pub const SECOND: &str = "second";
 
-/// An appliance with a second volume. It runs as a process of ours, with more in its settings than the harness writes.
+/// An appliance with a second volume.
 #[derive(Debug)]
 pub struct TwoDisks {
-    /// The appliance, for everything but starting and stopping.
+    /// The appliance.
     pub appliance: Appliance,
     second: PathBuf,
-    process: Process,
 }
 
 impl TwoDisks {
-    /// Sets up an appliance with its first volume alone, and starts it with the second one. `settings`: lines that follow
-    /// name, path and floor of the second.
-    pub async fn start(mut appliance: Appliance, second: &Path, settings: &str) -> Result<Self> {
+    /// Sets up an appliance with its first volume alone, and starts it with the second one, set up by `set`.
+    pub async fn start(
+        mut appliance: Appliance,
+        second: &Path,
+        set: impl FnOnce(&mut Appliance),
+    ) -> Result<Self> {
         appliance.start().await?;
         appliance.first_run().await?;
         appliance.stop()?;
-        let mut file = std::fs::File::options()
-            .append(true)
-            .open(appliance.config_path())?;
-        let path = second.display();
-        write!(
-            file,
-            "\n[[volume]]\nname = \"{SECOND}\"\npath = \"{path}\"\nfloor_bytes = 0\n{settings}"
-        )?;
-        let process = run(&mut appliance).await?;
+        appliance.add_volume(SECOND, second);
+        set(&mut appliance);
+        appliance.start().await?;
         Ok(Self {
             appliance,
             second: second.to_owned(),
-            process,
         })
     }
 
@@ -67,9 +58,8 @@ impl TwoDisks {
 
     /// Kills the agent and starts it again.
     pub async fn kill_and_start(&mut self) -> Result<()> {
-        self.process.kill_hard()?;
-        self.process = run(&mut self.appliance).await?;
-        Ok(())
+        self.appliance.kill()?;
+        self.appliance.start().await
     }
 
     /// What the agent says of a volume.
@@ -95,43 +85,10 @@ impl TwoDisks {
 
     /// Stops the agent; catalog and both disks must be as they should, each disk proven by itself.
     pub fn stop_and_check(mut self, announced: &[&str]) -> Result<()> {
-        self.process.stop_cleanly()?;
+        self.appliance.stop()?;
         self.appliance.check()?;
         self.appliance.verify()?;
-        let output = Command::new(program("edge-agent")?)
-            .arg("verify")
-            .arg(&self.second)
-            .output()?;
-        let told = String::from_utf8_lossy(&output.stdout);
-        ensure!(
-            output.status.success() && !told.contains("Note:"),
-            "edge-agent verify of the second disk found:\n{told}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        verify(&self.second)?;
         self.appliance.log_is_clean(announced)
     }
-}
-
-/// Starts the agent with the settings as they lie there, and waits until it is ready.
-async fn run(appliance: &mut Appliance) -> Result<Process> {
-    let address = appliance.state().join("run/address.json");
-    base::durable::remove_if_there(&address)?;
-    let mut command = Command::new(program("edge-agent")?);
-    command
-        .args(["run", "--config"])
-        .arg(appliance.config_path());
-    let process = Process::start("edge-agent", &command, &appliance.log())?;
-    let url = eventually("the agent tells its address", || async {
-        let text = std::fs::read_to_string(&address).map_err(|e| e.to_string())?;
-        let told: serde_json::Value = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-        told["api"].as_str().map(str::to_owned).ok_or(text)
-    })
-    .await?;
-    let token = appliance.client.token().map(str::to_owned);
-    appliance.client = Client::new(url, None)?.with_token(token.as_deref());
-    eventually("the agent is ready", || async {
-        appliance.client.bytes("/ready").await
-    })
-    .await?;
-    Ok(process)
 }

@@ -12,6 +12,7 @@ pub mod mail_server;
 pub mod main_job;
 pub mod power_cut;
 pub mod process;
+pub mod python;
 pub mod rebuild_rate;
 pub mod relay;
 pub mod results;

@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::eventually::eventually;
-use crate::process::{Process, program};
+use crate::process::Process;
 
 /// Account that the server knows.
 pub const USER: &str = "holdfast";
@@ -85,7 +85,9 @@ impl MailServer {
 
     /// Starts it again, on the port that it had.
     pub async fn again(&mut self) -> Result<()> {
-        let python = tokio::task::spawn_blocking(python).await??;
+        let python =
+            tokio::task::spawn_blocking(|| crate::python::environment(PACKAGES[0], &PACKAGES))
+                .await??;
         let file = self.folder.join("port");
         base::durable::remove_if_there(&file)?;
         let mut command = Command::new(python);
@@ -128,45 +130,4 @@ impl MailServer {
         }
         Ok(mails)
     }
-}
-
-/// The Python of an environment with aiosmtpd.
-fn python() -> Result<PathBuf> {
-    let target = program("")?;
-    let folder = target
-        .parent()
-        .unwrap_or(&target)
-        .join("foreign/aiosmtpd-1.4.6");
-    let python = folder.join("bin/python");
-    std::fs::create_dir_all(&folder)?;
-    let lock = std::fs::File::create(folder.with_extension("lock"))?;
-    lock.lock()?;
-    let done = folder.join("complete");
-    if done.exists() {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder)).context(
-        "make a Python environment: is python3-venv installed? (`make setup-test` does)",
-    )?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--no-input"])
-        .args(["--disable-pip-version-check", "--no-deps"])
-        .args(PACKAGES))
-    .context(
-        "install aiosmtpd from PyPI: this test needs the package registry, which does not answer",
-    )?;
-    std::fs::write(done, "")?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

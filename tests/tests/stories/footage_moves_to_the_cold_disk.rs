@@ -13,9 +13,12 @@ async fn footage_moves_to_the_cold_disk() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let nvr = StandIn::standard(&dir.path().join("sdk"), &standard_spec(6, 10))?;
     let appliance = Appliance::new(&dir.path().join("box"), nvr.folder())?;
-    let settings = "tier = \"cold\"\n[tiers]\nlimit_bytes_per_s = 20000000\n";
-    let first = dir.path().join("cold");
-    let mut box_ = TwoDisks::start(appliance, &first, settings).await?;
+    let cold = dir.path().join("cold");
+    let mut box_ = TwoDisks::start(appliance, &cold, |box_| {
+        box_.set_volume_of(1, "tier", "cold");
+        box_.set("tiers", "limit_bytes_per_s", 20_000_000);
+    })
+    .await?;
     let shop = box_
         .appliance
         .add_recorder("Shop", "127.0.0.1", 8000, USER, PASSWORD);
@@ -41,14 +44,7 @@ async fn footage_moves_to_the_cold_disk() -> Result<()> {
     let before = client.bytes(&segment).await?;
 
     // The footage is of a day long past: from now on all of it is old enough.
-    let config = box_.appliance.config_path();
-    let settings = std::fs::read_to_string(&config)?;
-    let main = "name = \"main\"\n";
-    ensure!(settings.contains(main), "{settings}");
-    std::fs::write(
-        &config,
-        settings.replacen(main, &format!("{main}move_after_days = 1\n"), 1),
-    )?;
+    box_.appliance.set_volume("move_after_days", 1);
     box_.kill_and_start().await?;
     eventually("the first has moved", || async {
         let held = box_

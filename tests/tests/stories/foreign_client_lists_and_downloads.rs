@@ -1,18 +1,18 @@
 //! The stand-in recorder is believed because somebody else's program takes it for one: an unmodified `hikload` from PyPI
 //! lists its cameras and recordings and downloads them byte for byte.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use hcnetsdk::scenario::Device;
 use tests::isapi_recorder::{IsapiRecorder, Quirks};
-use tests::process::program;
+use tests::python::environment;
 use tests::stand_in::{PASSWORD, USER, standard_channels, standard_spec};
 
 /// hikload as released, and what its command line imports. Its own pins (PyQt among them) have no builds for today's
 /// Python, so it is installed without them.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 11] = [
     "hikload==1.1.4",
     "requests",
     "lxml",
@@ -20,13 +20,16 @@ const PACKAGES: [&str; 7] = [
     "tqdm",
     "ffmpeg-python",
     "future",
+    // What `requests` stands on.
+    "urllib3",
+    "idna",
+    "certifi",
+    "charset-normalizer",
 ];
-/// What `requests` stands on.
-const BELOW: [&str; 4] = ["urllib3", "idna", "certifi", "charset-normalizer"];
 
 #[tokio::test]
 async fn foreign_client_lists_and_downloads() -> Result<()> {
-    let python = tokio::task::spawn_blocking(hikload).await??;
+    let python = tokio::task::spawn_blocking(|| environment(PACKAGES[0], &PACKAGES)).await??;
     let channels = standard_channels(&standard_spec(2, 10))?;
     let device = Device {
         user: USER.to_owned(),
@@ -89,53 +92,5 @@ async fn foreign_client_lists_and_downloads() -> Result<()> {
             );
         }
     }
-    Ok(())
-}
-
-/// The Python of an environment with hikload, made once beside the built programs.
-fn hikload() -> Result<PathBuf> {
-    let target = program("")?;
-    let folder = target
-        .parent()
-        .unwrap_or(&target)
-        .join("foreign/hikload-1.1.4");
-    let python = folder.join("bin/python");
-    std::fs::create_dir_all(&folder)?;
-    let lock = std::fs::File::create(folder.with_extension("lock"))?;
-    lock.lock()?;
-    let done = folder.join("complete");
-    if done.exists() {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder)).context(
-        "make a Python environment: is python3-venv installed? (`make setup-test` does)",
-    )?;
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--no-deps",
-        ])
-        .args(PACKAGES)
-        .args(BELOW))
-    .context(
-        "install hikload from PyPI: this test needs the package registry, which does not answer",
-    )?;
-    std::fs::write(done, "")?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
     Ok(())
 }

@@ -23,7 +23,7 @@ async fn second_disk_goes_and_comes_back() -> Result<()> {
     nvr.add_recorder("127.0.0.1", 8001, standard_channels(&spec)?);
     nvr.write()?;
     let appliance = Appliance::new(&dir.path().join("box"), nvr.folder())?;
-    let box_ = TwoDisks::start(appliance, &dir.path().join("second"), "").await?;
+    let box_ = TwoDisks::start(appliance, &dir.path().join("second"), |_| {}).await?;
     let add = |name, port| {
         box_.appliance
             .add_recorder(name, "127.0.0.1", port, USER, PASSWORD)

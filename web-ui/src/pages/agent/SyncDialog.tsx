@@ -5,8 +5,8 @@ import { isEnded, syncJobQuery } from "../../api/queries";
 import type { Camera, SyncJob, SyncRequest } from "../../api/types";
 import { Bar } from "../../components/Bar";
 import { Button } from "../../components/Button";
+import { DayRangeFields } from "../../components/DayRangeFields";
 import { Dialog } from "../../components/Dialog";
-import { SelectField, TextField } from "../../components/Field";
 import { Note, ProblemNote } from "../../components/Note";
 import { Span } from "../../components/Time";
 import { usePreferences } from "../../preferences";
@@ -52,9 +52,11 @@ interface RangeFormProps {
 function RangeForm({ cameras, preset, busy, error, onStart }: RangeFormProps) {
   const { zone } = usePreferences();
   const today = dayOf(new Date(), zone);
-  const [camera, setCamera] = useState(preset?.camera ?? "");
-  const [first, setFirst] = useState(preset?.day ?? dayPlus(today, -1));
-  const [last, setLast] = useState(preset?.day ?? today);
+  const [range, setRange] = useState({
+    camera: preset?.camera ?? "",
+    first: preset?.day ?? dayPlus(today, -1),
+    last: preset?.day ?? today,
+  });
   return (
     <form
       className="flex flex-col gap-4"
@@ -62,39 +64,13 @@ function RangeForm({ cameras, preset, busy, error, onStart }: RangeFormProps) {
       onSubmit={(event) => {
         event.preventDefault();
         onStart({
-          ...(camera ? { camera_id: camera } : {}),
-          from_utc: dayRange(first, zone).from.toISOString(),
-          to_utc: dayRange(last, zone).to.toISOString(),
+          ...(range.camera ? { camera_id: range.camera } : {}),
+          from_utc: dayRange(range.first, zone).from.toISOString(),
+          to_utc: dayRange(range.last, zone).to.toISOString(),
         });
       }}
     >
-      <SelectField label="Camera" value={camera} onChange={(event) => setCamera(event.target.value)}>
-        <option value="">All cameras</option>
-        {cameras.map(({ id, name }) => (
-          <option key={id} value={id}>
-            {name}
-          </option>
-        ))}
-      </SelectField>
-      <div className="grid grid-cols-2 gap-3">
-        <TextField
-          label="First day"
-          type="date"
-          required
-          max={last}
-          value={first}
-          onChange={(event) => setFirst(event.target.value)}
-        />
-        <TextField
-          label="Last day"
-          type="date"
-          required
-          min={first}
-          max={today}
-          value={last}
-          onChange={(event) => setLast(event.target.value)}
-        />
-      </div>
+      <DayRangeFields cameras={cameras} today={today} value={range} onChange={setRange} />
       <p className="text-soft">
         The recorders are asked what they hold of these days (in {zoneName(zone)}), and what is missing here is fetched at
         once.
