@@ -1,5 +1,5 @@
-//! Watches the disks that footage lies on (S7), and asks them how they fare (`wear.rs`): looks at each volume now and then, says when its state has changed, once,
-//! and takes it up again when it is well.
+//! Watches the disks that footage lies on (S7): looks at each volume now and then, says once when its state has
+//! changed, and takes it up again when it is well. What the disks say of themselves is asked in `wear.rs`.
 //!
 //! Each volume is watched by itself, so that one whose disk does not answer holds up none of the others.
 

@@ -70,3 +70,29 @@ impl From<CannotLogIn> for ApiError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_one() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch("pragma max_page_count = 2; create table footage (bytes)")
+            .unwrap();
+        let full = db
+            .execute("insert into footage values (zeroblob(100000))", [])
+            .unwrap_err();
+        let told = ApiError::from(CatalogError::from(full));
+        assert_eq!(told.code, ErrorCode::StorageFull);
+        assert_eq!(told.status().as_u16(), 507);
+
+        // Another fault of the catalog is not taken for one, and not told to whoever asks.
+        let other = db
+            .execute("insert into nothing values (1)", [])
+            .unwrap_err();
+        let told = ApiError::from(CatalogError::from(other));
+        assert_eq!(told.code, ErrorCode::Internal);
+        assert!(!told.message.contains("nothing"), "{}", told.message);
+    }
+}
