@@ -10,7 +10,7 @@ use wire::ids::CameraId;
 use wire::resource::Camera;
 use wire::time::UtcTime;
 
-use crate::catalog::coverage::Beside;
+use crate::catalog::beside::Beside;
 use crate::completeness::report;
 use crate::config::Config;
 use crate::model::time::UtcRange;

@@ -11,6 +11,7 @@ mod config;
 mod custody;
 mod discover;
 mod disks;
+mod doctor;
 mod download;
 mod evict;
 mod footage;
@@ -116,6 +117,13 @@ enum Command {
         #[command(flatten)]
         args: gaps::Args,
     },
+    /// Looks at everything that the agent stands on and at what it promises, and says what to do. May run beside the agent.
+    Doctor {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: doctor::Args,
+    },
     /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
     RotateKey(ConfigFile),
     /// Prints the OpenAPI document of the API.
@@ -155,6 +163,7 @@ fn main() -> ExitCode {
         Command::Rebuild(file) => with_config(&file, |config| rebuild::run(&config)),
         Command::Verify(args) => custody::verifier::run(&args),
         Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
+        Command::Doctor { file, args } => with_config(&file, |config| doctor::run(&config, &args)),
         Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),

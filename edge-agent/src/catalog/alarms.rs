@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use wire::retention::Alarm;
 use wire::telemetry::{Alert, Event, Severity};
 
@@ -144,21 +144,23 @@ impl Catalog {
 
     /// What is not over, the newest first.
     pub async fn alarms(&self) -> Result<Vec<Alarm>, CatalogError> {
-        self.read(|c| {
-            Ok(c.prepare_cached(
-                "select rule, subject, severity, message, raised_utc from alarm order by raised_utc desc, rule, subject",
-            )?
-            .query_map([], |row| {
-                Ok(Alarm {
-                    rule: row.get("rule")?,
-                    subject: row.get("subject")?,
-                    severity: word(row, "severity")?,
-                    message: row.get("message")?,
-                    since: time(row, "raised_utc")?,
-                })
-            })?
-            .collect::<Result<_, _>>()?)
-        })
-        .await
+        self.read(all).await
     }
+}
+
+/// What is not over, the newest first.
+pub(super) fn all(c: &Connection) -> Result<Vec<Alarm>, CatalogError> {
+    Ok(c.prepare_cached(
+        "select rule, subject, severity, message, raised_utc from alarm order by raised_utc desc, rule, subject",
+    )?
+    .query_map([], |row| {
+        Ok(Alarm {
+            rule: row.get("rule")?,
+            subject: row.get("subject")?,
+            severity: word(row, "severity")?,
+            message: row.get("message")?,
+            since: time(row, "raised_utc")?,
+        })
+    })?
+    .collect::<Result<_, _>>()?)
 }

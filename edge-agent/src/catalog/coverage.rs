@@ -1,7 +1,5 @@
 //! What the catalog knows about a range of a camera, gathered for the list of gaps (R9).
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row, named_params};
@@ -11,7 +9,7 @@ use wire::resource::{Camera, Defect, DefectKind, RecorderState, RecordingStatus}
 
 use super::recordings::source_time;
 use super::text::{time, word, word_opt};
-use super::{Catalog, CatalogError, FILE, SCHEMA, cameras, clocks, observations, reach, recorders};
+use super::{Catalog, CatalogError, cameras, clocks, observations, reach, recorders};
 use crate::model::clock::ClockRun;
 use crate::model::coverage::{Doubt, Facts, Listed};
 use crate::model::time::{UtcRange, UtcTime};
@@ -36,55 +34,8 @@ impl Catalog {
     }
 }
 
-/// The catalog as a program beside the agent reads it.
-#[derive(Debug)]
-pub struct Beside(Connection);
-
-impl Beside {
-    /// Opens it for reading. It must have the version of this program.
-    pub fn open(folder: &Path) -> Result<Self, CatalogError> {
-        let path = folder.join(FILE);
-        if !path.exists() {
-            let none = "there is no catalog here: the agent has not run with this folder yet";
-            return Err(CatalogError::Io {
-                path,
-                source: io::Error::new(io::ErrorKind::NotFound, none),
-            });
-        }
-        let c = base::sqlite::open_reader(&path, &SCHEMA)?;
-        let version: i64 = c.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if version != SCHEMA.version() {
-            return Err(CatalogError::Io {
-                path,
-                source: io::Error::other(format!(
-                    "it has version {version}, this program knows {}: start the agent of this version once",
-                    SCHEMA.version()
-                )),
-            });
-        }
-        Ok(Self(c))
-    }
-
-    /// The cameras, removed or not.
-    pub fn cameras(&self) -> Result<Vec<Camera>, CatalogError> {
-        let ids = cameras::ids(&self.0)?;
-        ids.into_iter()
-            .map(|id| cameras::get(&self.0, id))
-            .collect()
-    }
-
-    /// What is known about a range of a camera.
-    pub fn known(
-        &self,
-        camera: CameraId,
-        range: UtcRange,
-        now: UtcTime,
-    ) -> Result<Known, CatalogError> {
-        known(&self.0, camera, range, now)
-    }
-}
-
-fn known(
+/// Gathers it.
+pub(super) fn known(
     c: &Connection,
     camera: CameraId,
     range: UtcRange,

@@ -9,6 +9,7 @@ pub mod adopt;
 pub mod alarms;
 pub mod anew;
 pub mod archives;
+pub mod beside;
 pub mod bookmarks;
 pub mod cameras;
 pub mod check;

@@ -215,7 +215,8 @@ impl Catalog {
     }
 }
 
-fn state(c: &Connection) -> Result<Option<OutboxState>, CatalogError> {
+/// Where it stands; None while nothing is reported.
+pub(super) fn state(c: &Connection) -> Result<Option<OutboxState>, CatalogError> {
     Ok(
         c.prepare_cached("select log, last_seq, rows, bytes, resync_after from outbox_log")?
             .query_row([], |row| {

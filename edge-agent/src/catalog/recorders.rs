@@ -131,17 +131,19 @@ pub(super) fn get(c: &Connection, id: RecorderId) -> Result<Recorder, CatalogErr
     .ok_or(CatalogError::NoRecorder(id))
 }
 
+/// Those that are not removed, oldest first.
+pub(super) fn all(c: &Connection) -> Result<Vec<Recorder>, CatalogError> {
+    Ok(c.prepare_cached(&format!(
+        "select {COLUMNS} from recorder where removed_utc is null order by created_utc, id"
+    ))?
+    .query_map([], recorder_of)?
+    .collect::<Result<_, _>>()?)
+}
+
 impl Catalog {
     /// The recorders, oldest first.
     pub async fn recorders(&self) -> Result<Vec<Recorder>, CatalogError> {
-        self.read(|c| {
-            Ok(c.prepare_cached(&format!(
-                "select {COLUMNS} from recorder where removed_utc is null order by created_utc, id"
-            ))?
-            .query_map([], recorder_of)?
-            .collect::<Result<_, _>>()?)
-        })
-        .await
+        self.read(all).await
     }
 
     /// One recorder.

@@ -220,6 +220,15 @@ impl Known {
     }
 }
 
+/// The volume of this name; None while the catalog does not know it.
+pub(super) fn of_config(
+    c: &Connection,
+    config: &VolumeConfig,
+) -> Result<Option<Volume>, CatalogError> {
+    let known = known(c, "name", &config.name)?;
+    Ok(known.map(|known| known.volume(config.clone())))
+}
+
 fn known(c: &Connection, column: &'static str, value: &str) -> Result<Option<Known>, CatalogError> {
     Ok(c.query_row(
         &format!("select id, uuid, made from volume where {column} = ?1"),

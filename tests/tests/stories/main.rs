@@ -9,6 +9,7 @@ mod bad_config_is_explained;
 mod broker_of_ones_own;
 mod browser_at_the_site;
 mod browser_far_away;
+mod doctor_says_what_is_wrong;
 mod footage_moves_to_the_cold_disk;
 mod foreign_client_lists_and_downloads;
 mod foreign_tokens_are_refused;

@@ -7,7 +7,7 @@ use wire::resource::RecordingStatus;
 use wire::telemetry::Event;
 use wire::time::UtcTime;
 
-use crate::catalog::coverage::Beside;
+use crate::catalog::beside::Beside;
 use crate::catalog::testing::{House, at, found};
 use crate::catalog::{Catalog, FILE};
 use crate::model::coverage::{Doubt, coverage};

@@ -19,8 +19,8 @@ const CAMERAS: u32 = 16;
 const SECONDS: i64 = 300;
 /// As kept, by the rows.
 const BYTES: u64 = 40_000_000;
-/// Recordings that leave while it is measured.
-const LEAVE: u64 = 2_000;
+/// Recordings that leave while it is measured: enough that what is done once for all of them hardly counts.
+const LEAVE: u64 = 5_000;
 /// What sixteen cameras write a second in files of a minute, the shortest that recorders make.
 const WRITTEN_A_SECOND: f64 = 16.0 / 60.0;
 /// Times a question is asked.
@@ -30,7 +30,7 @@ const TIMELINE_GOAL: Duration = Duration::from_millis(5);
 const LISTING_GOAL: Duration = Duration::from_millis(20);
 const START_GOAL: Duration = Duration::from_secs(2);
 
-/// At each of these sizes, and the rates of eviction against each other.
+/// At each of these sizes, the largest first, and the rates of eviction at the first and the last against each other.
 pub async fn measure(dir: &Path, sizes: &[u64], figures: &mut Vec<Figure>) -> Result<()> {
     let mut rates = Vec::new();
     for &recordings in sizes {
@@ -39,13 +39,13 @@ pub async fn measure(dir: &Path, sizes: &[u64], figures: &mut Vec<Figure>) -> Re
         rates.push((recordings, rate));
         std::fs::remove_dir_all(&folder)?;
     }
-    if let (Some((few, slow)), Some((many, fast))) = (rates.first(), rates.last())
+    if let (Some((many, at_many)), Some((few, at_few))) = (rates.first(), rates.last())
         && few != many
     {
-        let ratio = slow / fast;
+        let ratio = at_few / at_many;
         figures.push(Figure {
             what: format!("eviction at {few} / at {many} recordings"),
-            seen: format!("{slow:.0} and {fast:.0} recordings/s"),
+            seen: format!("{at_few:.0} and {at_many:.0} recordings/s"),
             ratio,
             limit: "0.5 to 2".into(),
             right: (0.5..=2.0).contains(&ratio),
@@ -72,6 +72,8 @@ async fn one(folder: &Path, recordings: u64, figures: &mut Vec<Figure>) -> Resul
     let begun = Instant::now();
     appliance.start().await?;
     let started = begun.elapsed();
+    // Making millions of rows takes longer than a login lasts.
+    appliance.login().await?;
     figures.push(Figure {
         what: format!("start with {recordings} recordings / 2 s"),
         seen: format!("{:.2} s until the API answers", started.as_secs_f64()),
@@ -148,6 +150,14 @@ fn fill(appliance: &Appliance, recordings: u64) -> Result<Vec<Uuid>> {
         "pragma synchronous = off; pragma cache_size = -200000; pragma foreign_keys = off;",
     )?;
     let tx = c.transaction()?;
+    // Made once at the end rather than row by row: that is ten times as fast with millions of them.
+    let indexes: Vec<(String, String)> = tx
+        .prepare("select name, sql from sqlite_master where type = 'index' and tbl_name = 'recording' and sql is not null")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (name, _) in &indexes {
+        tx.execute_batch(&format!("drop index {name}"))?;
+    }
     let recorder = Uuid::now_v7();
     tx.execute(
         "insert into recorder (id, name, driver, address, port, username, password_sealed, enabled, serial, created_utc,
@@ -209,6 +219,9 @@ fn fill(appliance: &Appliance, recordings: u64) -> Result<Vec<Uuid>> {
                 }
             }
         }
+    }
+    for (_, sql) in &indexes {
+        tx.execute_batch(sql)?;
     }
     tx.commit()?;
     c.execute_batch("pragma wal_checkpoint(truncate); pragma optimize;")?;
