@@ -19,6 +19,7 @@ use crate::archive::{self, Archiver};
 use crate::backup;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
+use crate::console;
 use crate::custody::keeper::Keeper;
 use crate::disks;
 use crate::evict::Evictor;
@@ -168,6 +169,11 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         Ok::<_, Infallible>(())
     });
     announce(&state.address_file(), bound);
+    let screens = console::keep(bound, app.uplink.clone(), tasks.stop_of(Floor::Door));
+    tasks.spawn(Floor::Door, "console", async move {
+        screens.await;
+        Ok::<_, Infallible>(())
+    });
     // On the last floor: answers through the tunnel are counted to their end.
     let access_log = tasks.stop_of(Floor::Uplink);
     tasks.spawn(Floor::Uplink, "access-log", async move {

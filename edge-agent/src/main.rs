@@ -8,6 +8,7 @@ mod backup;
 mod catalog;
 mod completeness;
 mod config;
+mod console;
 mod custody;
 mod discover;
 mod disks;
@@ -126,6 +127,8 @@ enum Command {
     },
     /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
     RotateKey(ConfigFile),
+    /// Shows where the page is and the claim code, on the screen of the box. Runs beside the agent.
+    Console(console::Args),
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -165,6 +168,7 @@ fn main() -> ExitCode {
         Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
         Command::Doctor { file, args } => with_config(&file, |config| doctor::run(&config, &args)),
         Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
+        Command::Console(args) => console::run(&args),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),
