@@ -14,6 +14,9 @@ BUILD_PACKAGES := gcc libc6-dev
 TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-tcti-swtpm0 tpm2-tools unzip zip p7zip-full fuse3 mount e2fsprogs xfsprogs
 # The virtual machine of the storage torture.
 MACHINE_PACKAGES := qemu-system-x86 busybox-static binutils
+# The image, and the virtual box that tries it.
+IMAGE_PACKAGES := mmdebstrap rauc squashfs-tools mtools dosfstools fdisk grub-efi-amd64-bin grub-common openssl python3 binutils uidmap git
+IMAGE_TEST_PACKAGES := qemu-system-x86 ovmf
 
 .PHONY: help
 help: ## Shows this
@@ -83,6 +86,35 @@ torture-storage: setup setup-test setup-machine ui ## Power cuts, kills, faults 
 	$(STORAGE) xfs --stops 200
 	$(STORAGE) machine --stops 40 --round 20
 
+# PROFILE=debug is quicker to build. The system's version and all its times are those of the last change. Keys: docs/guide/image.md.
+PROFILE ?= release
+IMAGE := $(TARGET)/image/$(PROFILE)
+IMAGE_CHANGED = $(shell git log -1 --format=%ct)
+IMAGE_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)+$(shell date -u -d @$(IMAGE_CHANGED) +%Y%m%d%H%M%S)
+IMAGE_KEYS ?= $(TARGET)/image/keys
+BUILD_IMAGE = SOURCE_DATE_EPOCH=$(IMAGE_CHANGED) PROGRAM=$(TARGET)/$(PROFILE)/edge-agent OUT=$(IMAGE) KEYS=$(IMAGE_KEYS)
+
+.PHONY: image
+image: setup setup-image ui ## The flashable image, its signed update and its bill of materials, in target/image
+	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release)
+	image/keys.sh $(IMAGE_KEYS)
+	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh all
+
+.PHONY: image-test
+image-test: ## Boots the image in a virtual machine: first day, claim, one update (minutes)
+	$(MAKE) image PROFILE=debug
+	$(MAKE) image-next PROFILE=debug
+	$(MAKE) image-try PROFILE=debug
+
+# The same system once more, as an update of it.
+.PHONY: image-next
+image-next:
+	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION).1 image/build.sh system
+
+.PHONY: image-try
+image-try: setup-image-test
+	$(TARGET)/$(PROFILE)/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(IMAGE)/holdfast-$(IMAGE_VERSION).1.raucb
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories
@@ -107,6 +139,26 @@ setup: ## Installs what building and running need (apt; with sudo where not root
 setup-machine: setup
 	@missing=(); \
 	for package in $(MACHINE_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+
+.PHONY: setup-image
+setup-image: setup
+	@missing=(); \
+	for package in $(IMAGE_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+
+.PHONY: setup-image-test
+setup-image-test: setup
+	@missing=(); \
+	for package in $(IMAGE_TEST_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
 	if [ $${#missing[@]} -gt 0 ]; then \
 		echo "Installing $${missing[*]}"; \
 		$(SUDO) apt-get update -q; \

@@ -7,6 +7,7 @@ pub mod client;
 pub mod disks;
 pub mod eventually;
 pub mod footage;
+pub mod image;
 pub mod isapi_recorder;
 pub mod mail_server;
 pub mod main_job;

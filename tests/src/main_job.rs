@@ -80,7 +80,8 @@ pub struct Row {
 pub struct Table(pub Vec<Row>);
 
 impl Table {
-    fn row(&mut self, what: &'static str, seen: impl Into<String>, right: bool) {
+    /// Adds a line.
+    pub fn row(&mut self, what: &'static str, seen: impl Into<String>, right: bool) {
         self.0.push(Row {
             what,
             seen: seen.into(),

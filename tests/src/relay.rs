@@ -192,7 +192,17 @@ impl Relay {
 
     /// Joins an appliance: tells it the relay, reads its code, types it here, waits for the tunnel and the birth.
     pub async fn claim(&self, appliance: &Appliance, site_name: &str) -> Result<Site> {
-        let relay = json!({ "url": self.url(), "ca_sha256": self.ca_sha256()? });
+        self.claim_at(appliance, site_name, self.url()).await
+    }
+
+    /// As [`Relay::claim`], where the appliance reaches the relay at another address.
+    pub async fn claim_at(
+        &self,
+        appliance: &Appliance,
+        site_name: &str,
+        url: &str,
+    ) -> Result<Site> {
+        let relay = json!({ "url": url, "ca_sha256": self.ca_sha256()? });
         let _: Value = appliance.client.put("/api/v1/system/relay", &relay).await?;
         let code = eventually("the appliance shows a claim code", || async {
             let claim: Claim = appliance.system().await.map_err(|e| e.to_string())?.claim;

@@ -80,7 +80,7 @@ fn which(name: &str) -> Option<PathBuf> {
 }
 
 /// A `/dev/kvm` may be there without a processor that can do it: in a machine that is virtual itself.
-fn accelerator() -> &'static str {
+pub fn accelerator() -> &'static str {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let can = processor
         .split_whitespace()

@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# Builds the image: the flashable disk, the signed update of the same system, the bill of materials. Needs neither root
+# nor mounts nor loop devices (user namespaces where it is not root). The same inputs give the same bytes.
+#
+#   image/build.sh all     everything
+#   image/build.sh system  only slots and update, of the root that was built last (another VERSION)
+#
+# PROGRAM  the agent's binary        OUT   folder of what is made          VERSION  of the system
+# KEYS     keyring.pem, sign.pem, sign.key (docs/guide/image.md)           MIRROR, SECURITY_MIRROR  of Debian
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C TZ=UTC
+: "${PROGRAM:?}" "${OUT:?}" "${VERSION:?}" "${KEYS:?}" "${SOURCE_DATE_EPOCH:?}"
+export SOURCE_DATE_EPOCH
+MIRROR=${MIRROR:-http://deb.debian.org/debian}
+SECURITY_MIRROR=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+HERE=$PWD/image
+mkdir -p "$OUT"
+OUT=$(realpath "$OUT")
+KEYS=$(realpath "$KEYS")
+PROGRAM=$(realpath "$PROGRAM")
+WORK=$OUT/work
+mkdir -p "$WORK"
+
+says() { echo "image: $*"; }
+# The lines of a list that are not comments.
+lines() { grep -v '^#' "$1"; }
+# Packs a folder the same way each time: owner root, one time, sorted, plain modes.
+pack() { tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX -C "$1" -c .; }
+# Gives everything below a folder one time.
+date_all() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
+
+# What is laid over Debian: image/root, the units of systemd/, the agent, whose updates are trusted.
+overlay() {
+	rm -rf "$WORK/overlay"
+	mkdir -p "$WORK/overlay/usr/bin" "$WORK/overlay/usr/lib/systemd"
+	cp -a "$HERE/root/." "$WORK/overlay/"
+	for name in system system-preset journald.conf.d; do
+		cp -r "systemd/$name" "$WORK/overlay/usr/lib/systemd/"
+	done
+	rm "$WORK/overlay/usr/lib/systemd/system/holdfast-relay.service"
+	cp -r systemd/sysusers.d systemd/tmpfiles.d "$WORK/overlay/usr/lib/"
+	objcopy --strip-all "$PROGRAM" "$WORK/overlay/usr/bin/edge-agent"
+	chmod 755 "$WORK/overlay/usr/bin/edge-agent"
+	cp "$KEYS/keyring.pem" "$WORK/overlay/etc/rauc/keyring.pem"
+	pack "$WORK/overlay" > "$WORK/overlay.tar"
+	# What the initial memory disk is made by has to be there before the kernel is installed.
+	pack "$WORK/overlay/etc/initramfs-tools" > "$WORK/initramfs-tools.tar"
+}
+
+# The root as a tar archive, and the list of its packages.
+root() {
+	local left_out=() pattern
+	while read -r pattern; do left_out+=("--dpkgopt=path-exclude=$pattern"); done < <(lines "$HERE/leave-out.list")
+	while read -r pattern; do left_out+=("--dpkgopt=path-include=$pattern"); done < <(lines "$HERE/keep.list")
+	mmdebstrap --quiet --variant=minbase --format=tar \
+		--include="$(lines "$HERE/packages.list" | paste -sd,)" \
+		--aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+		--dpkgopt=force-confold "${left_out[@]}" \
+		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
+		--essential-hook="tar-in $WORK/initramfs-tools.tar /etc/initramfs-tools" \
+		--customize-hook="tar-in $WORK/overlay.tar /" \
+		--customize-hook="copy-in $HERE/finish.sh /tmp" \
+		--customize-hook='chroot "$1" sh /tmp/finish.sh' \
+		--customize-hook="download /tmp/packages.tsv $WORK/packages.tsv" \
+		--customize-hook='rm -f "$1/tmp/finish.sh" "$1/tmp/packages.tsv"' \
+		bookworm "$WORK/root.tar" \
+		"deb $MIRROR bookworm main" "deb $MIRROR bookworm-updates main" "deb $SECURITY_MIRROR bookworm-security main"
+}
+
+# boot.img and root.img of one slot. GRUB 2.06 reads no zstd.
+slots() {
+	rm -rf "$WORK/boot" "$WORK/version"
+	mkdir -p "$WORK/boot" "$WORK/version/usr/lib/holdfast"
+	tar -xf "$WORK/root.tar" -C "$WORK/boot" --strip-components=2 --wildcards './boot/vmlinuz-*' './boot/initrd.img-*'
+	mv "$WORK"/boot/vmlinuz-* "$WORK/boot/vmlinuz"
+	mv "$WORK"/boot/initrd.img-* "$WORK/boot/initrd.img"
+	cp "$HERE/grub/slot.cfg" "$WORK/boot/"
+	date_all "$WORK/boot"
+	mksquashfs "$WORK/boot" "$WORK/boot.img" -quiet -no-progress -comp gzip -all-root -noappend > /dev/null
+	# Kernel and packages' own records are not part of the root; what is below /var lies on data. /boot/efi stays.
+	echo "$VERSION" > "$WORK/version/usr/lib/holdfast/version"
+	cp --reflink=auto "$WORK/root.tar" "$WORK/slot.tar"
+	tar --delete -f "$WORK/slot.tar" --wildcards './boot/[!e]*' './var/*' './dev/*'
+	tar --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX \
+		-rf "$WORK/slot.tar" -C "$WORK/version" ./usr/lib/holdfast
+	rm -f "$WORK/root.img"
+	sqfstar -quiet -no-progress -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$WORK/root.img" < "$WORK/slot.tar" > /dev/null
+	rm "$WORK/slot.tar"
+}
+
+# The signed update.
+update() {
+	rm -rf "$WORK/bundle" "$OUT/holdfast-$VERSION.raucb"
+	mkdir "$WORK/bundle"
+	cp --reflink=auto "$WORK/boot.img" "$WORK/root.img" "$WORK/bundle/"
+	cat > "$WORK/bundle/manifest.raucm" <<-MANIFEST
+		[update]
+		compatible=holdfast-x86_64
+		version=$VERSION
+
+		[bundle]
+		format=verity
+
+		[image.boot]
+		filename=boot.img
+
+		[image.root]
+		filename=root.img
+	MANIFEST
+	rauc --cert="$KEYS/sign.pem" --key="$KEYS/sign.key" bundle "$WORK/bundle" "$OUT/holdfast-$VERSION.raucb" > "$WORK/rauc.log" 2>&1 ||
+		{ cat "$WORK/rauc.log"; return 1; }
+	rauc --keyring="$KEYS/keyring.pem" info "$OUT/holdfast-$VERSION.raucb" > "$WORK/rauc.log" 2>&1 ||
+		{ cat "$WORK/rauc.log"; return 1; }
+	rm -r "$WORK/bundle"
+}
+
+# The partition that the box starts from: GRUB, and the variables in which it counts tries.
+esp() {
+	rm -rf "$WORK/esp" "$WORK/esp.img"
+	mkdir -p "$WORK/esp/EFI/BOOT" "$WORK/esp/grub"
+	grub-mkimage -O x86_64-efi -p /grub -c "$HERE/grub/early.cfg" -o "$WORK/esp/EFI/BOOT/BOOTX64.EFI" \
+		part_gpt fat squash4 linux normal loadenv test echo sleep reboot serial terminal regexp configfile
+	cp "$HERE/grub/grub.cfg" "$WORK/esp/grub/"
+	grub-editenv "$WORK/esp/grub/grubenv" create
+	grub-editenv "$WORK/esp/grub/grubenv" set ORDER="A B" A_OK=1 A_TRY=0 B_OK=0 B_TRY=0 data=new
+	date_all "$WORK/esp"
+	truncate -s 64M "$WORK/esp.img"
+	mkfs.vfat -F 32 -n ESP -i 401DFA57 --invariant "$WORK/esp.img" > /dev/null
+	mcopy -i "$WORK/esp.img" -s -m "$WORK/esp/EFI" "$WORK/esp/grub" ::/
+}
+
+# The whole disk. Slot B is empty until the first update; data is formatted by the box, which knows how large it is.
+disk() {
+	local image=$OUT/holdfast-$VERSION.img
+	rm -f "$image"
+	truncate -s 2434M "$image"
+	sfdisk -q "$image" < <(lines "$HERE/disk.sfdisk")
+	put() {
+		local start size
+		read -r start size < <(sfdisk -d "$image" | sed -n "s/.*start= *\([0-9]*\), size= *\([0-9]*\),.*name=\"$2\"/\1 \2/p")
+		(($(stat -c %s "$1") <= size * 512)) || { says "$1 is larger than its partition"; return 1; }
+		dd if="$1" of="$image" bs=512 seek="$start" conv=notrunc,sparse status=none
+	}
+	put "$WORK/esp.img" esp
+	put "$WORK/boot.img" boot-a
+	put "$WORK/root.img" root-a
+}
+
+bill() { python3 "$HERE/bill_of_materials.py" "$VERSION" "$WORK/packages.tsv" "$WORK/root.tar" > "$OUT/holdfast-$VERSION.cdx.json"; }
+
+case "${1:-all}" in
+all)
+	says "the root, from Debian's packages"
+	overlay
+	root
+	says "slots, update, disk, bill of materials"
+	slots
+	update
+	esp
+	disk
+	bill
+	;;
+system)
+	slots
+	update
+	;;
+*)
+	echo "unknown: $1" >&2
+	exit 2
+	;;
+esac
+ls -l --block-size=M "$WORK/boot.img" "$WORK/root.img" "$OUT/holdfast-$VERSION".*
