@@ -147,7 +147,7 @@ fn fill(appliance: &Appliance, recordings: u64) -> Result<Vec<Uuid>> {
     let mut c = catalog(appliance)?;
     // Only the making is quick and careless; the agent opens it as it opens every catalog.
     c.execute_batch(
-        "pragma synchronous = off; pragma cache_size = -200000; pragma foreign_keys = off;",
+        "pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -400000; pragma foreign_keys = off;",
     )?;
     let tx = c.transaction()?;
     // Made once at the end rather than row by row: that is ten times as fast with millions of them.
@@ -224,7 +224,7 @@ fn fill(appliance: &Appliance, recordings: u64) -> Result<Vec<Uuid>> {
         tx.execute_batch(sql)?;
     }
     tx.commit()?;
-    c.execute_batch("pragma wal_checkpoint(truncate); pragma optimize;")?;
+    c.execute_batch("pragma journal_mode = wal; pragma optimize;")?;
     Ok(cameras)
 }
 
