@@ -200,11 +200,14 @@ fn runs(span: &Span, file: usize, all: &[&Held]) -> Vec<Run> {
     let clocks = clocks(span, held);
     let sound = |n: usize| {
         let group = &groups[n];
-        // What a whole file begins with before its first map belongs to it.
-        let leading = n == 0 && !group.mapped && !held.mends && held.split == 0;
+        // What a whole file begins with before its first map belongs to it, unless bytes were lost before that.
+        let begins = n == 0 && is_beginning(held);
+        let leading = begins && !group.mapped;
+        let beheaded = begins && held.layout.beheaded;
         let is_whole = n + 1 < groups.len() || (held.ended && !is_surpassed(span, group, all));
         (clocks[n].is_some() || leading)
             && !group.damaged
+            && !beheaded
             && is_whole
             && !is_beyond(span, held, group)
     };
@@ -218,6 +221,11 @@ fn runs(span: &Span, file: usize, all: &[&Held]) -> Vec<Run> {
         at = end.max(at) + 1;
     }
     runs
+}
+
+/// Whether a file begins where the recording begins, whatever its clock says.
+fn is_beginning(held: &Held) -> bool {
+    !held.mends && held.split == 0
 }
 
 /// Whether the last group of a file may be cut, whatever the recorder said of its end: another file has more of it, or
@@ -268,8 +276,11 @@ fn holes(span: &Span, held: &[&Held], cover: &[Run]) -> Vec<Hole> {
         }];
     };
     let mut holes = Vec::new();
-    let begins = first.groups.start == 0 && !held[first.file].mends && held[first.file].split == 0;
-    if !begins && first.first > ms(span.start) + BORDER_MS {
+    let of = held[first.file];
+    let begins = is_beginning(of) && first.groups.start == 0;
+    // What it begins with is there and not sound; that may be less than the border.
+    let spoilt = is_beginning(of) && first.groups.start > 0;
+    if !begins && (spoilt || first.first > ms(span.start) + BORDER_MS) {
         holes.push(Hole {
             from: None,
             to: time(first.first),
@@ -531,6 +542,57 @@ mod tests {
             bytes > 8_000,
             "what is damaged is part of it: {stretches:?}"
         );
+    }
+
+    #[test]
+    fn a_first_group_that_lost_bytes_is_asked_for_however_short_it_is() {
+        let second = |n: i64| Group {
+            wall: Some(packed(n)),
+            ..group(n)
+        };
+        let mut spoilt = file(0, false, 0..GROUPS);
+        for (n, group) in (0..).zip(&mut spoilt.layout.groups) {
+            group.wall = second(n).wall;
+        }
+        spoilt.layout.groups[0].damaged = true;
+        let span = Span {
+            end: SPAN.start + jiff::SignedDuration::from_secs(GROUPS),
+            ..SPAN
+        };
+        let to = SPAN.start + jiff::SignedDuration::from_secs(1);
+        let beginning = Hole {
+            from: None,
+            to: Some(to),
+        };
+        let seen = next(&span, &[spoilt], &BTreeSet::new());
+        assert_eq!(seen, Next::Mend(beginning));
+    }
+
+    #[test]
+    fn a_file_that_lost_its_beginning_is_asked_for_it() {
+        // What is left of it begins with the rest of a group, or with a later group.
+        let mut rest = file(0, false, 0..GROUPS);
+        rest.layout.groups[0].mapped = false;
+        rest.layout.groups[0].wall = None;
+        for (mut beheaded, to) in [(rest, 1), (file(0, false, 1..GROUPS), 2)] {
+            beheaded.layout.beheaded = true;
+            let beginning = hole(None, Some(to));
+            assert_eq!(look(&[beheaded.clone()]), beginning);
+            let better = file(1, true, 0..3);
+            let Next::Done(stretches) = look(&[beheaded.clone(), better]) else {
+                panic!("nothing is missing")
+            };
+            let files: Vec<_> = stretches.iter().map(|s| s.path.to_str().unwrap()).collect();
+            assert_eq!(files, ["1.ps", "0.ps"]);
+            // No better: what there is counts.
+            let no_better = file(1, true, to..3);
+            let held = [beheaded, no_better];
+            assert_eq!(look(&held), beginning);
+            let Next::Done(stretches) = next(&SPAN, &held, &[None].into()) else {
+                panic!("it was given up")
+            };
+            assert!(!stretches.is_empty());
+        }
     }
 
     #[test]

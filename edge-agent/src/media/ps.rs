@@ -97,6 +97,8 @@ pub struct PartLayout {
     pub groups: Vec<Group>,
     /// Bytes that belong to no pack and were skipped.
     pub lost_bytes: u64,
+    /// More of them than a media header has lie before the first pack: its beginning is missing.
+    pub beheaded: bool,
 }
 
 /// Reads the layout of a part. Fails only when reading fails.
@@ -241,6 +243,9 @@ impl Scan {
         reader.skip(u64::from(rest[9] & 0x07))?;
         self.pack_at = Some(at);
         if self.layout.groups.is_empty() {
+            // A header that is not known is none of the footage.
+            let other_header = HEADER_BYTES - self.layout.header_bytes;
+            self.layout.beheaded = self.layout.lost_bytes > other_header;
             self.open(at, false);
         }
         Ok(())
@@ -677,6 +682,19 @@ mod tests {
             layout.groups.iter().map(|g| g.damaged).collect::<Vec<_>>(),
             [false, true, false]
         );
+    }
+
+    #[test]
+    fn a_lost_beginning_is_told_from_a_header_that_is_not_known() {
+        let whole = scan(Cursor::new(part(0..3, false, false))).unwrap();
+        assert!(!whole.beheaded);
+        for (lost, beheaded) in [(40, false), (41, true), (6_000, true)] {
+            let mut bytes = vec![0xFF; lost];
+            bytes.extend_from_slice(&part(0..3, false, false)[whole.header_bytes as usize..]);
+            let layout = scan(Cursor::new(bytes)).unwrap();
+            assert_eq!(layout.beheaded, beheaded, "{lost}");
+            assert_eq!(layout.groups.len(), whole.groups.len());
+        }
     }
 
     #[test]
