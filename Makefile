@@ -121,6 +121,17 @@ advisories: setup-test ## Known vulnerabilities in dependencies (needs the inter
 
 # --- installing what is missing -----------------------------------------------------------------
 
+# Installs those of some packages that are missing.
+define install
+@missing=(); \
+	for package in $(1); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "Installing $${missing[*]}"; \
+		$(SUDO) apt-get update -q; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
+	fi
+endef
+
 .PHONY: setup
 setup: ## Installs what building and running need (apt; with sudo where not root)
 	@missing=(); \
@@ -137,42 +148,18 @@ setup: ## Installs what building and running need (apt; with sudo where not root
 
 .PHONY: setup-machine
 setup-machine: setup
-	@missing=(); \
-	for package in $(MACHINE_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
-	if [ $${#missing[@]} -gt 0 ]; then \
-		echo "Installing $${missing[*]}"; \
-		$(SUDO) apt-get update -q; \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
-	fi
+	$(call install,$(MACHINE_PACKAGES))
 
 .PHONY: setup-image
 setup-image: setup
-	@missing=(); \
-	for package in $(IMAGE_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
-	if [ $${#missing[@]} -gt 0 ]; then \
-		echo "Installing $${missing[*]}"; \
-		$(SUDO) apt-get update -q; \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
-	fi
+	$(call install,$(IMAGE_PACKAGES))
 
 .PHONY: setup-image-test
 setup-image-test: setup
-	@missing=(); \
-	for package in $(IMAGE_TEST_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
-	if [ $${#missing[@]} -gt 0 ]; then \
-		echo "Installing $${missing[*]}"; \
-		$(SUDO) apt-get update -q; \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
-	fi
+	$(call install,$(IMAGE_TEST_PACKAGES))
 
 .PHONY: setup-test
 setup-test: setup
-	@missing=(); \
-	for package in $(TEST_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || missing+=($$package); done; \
-	if [ $${#missing[@]} -gt 0 ]; then \
-		echo "Installing $${missing[*]}"; \
-		$(SUDO) apt-get update -q; \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$${missing[@]}"; \
-	fi
+	$(call install,$(TEST_PACKAGES))
 	@cargo deny --version 2>/dev/null | grep -q ' $(CARGO_DENY_VERSION)$$' \
 		|| cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Builds the image: the flashable disk, the signed update of the same system, the bill of materials. Needs neither root
-# nor mounts nor loop devices (user namespaces where it is not root). It is made so that the
-# same inputs give the same bytes.
+# nor mounts nor loop devices (user namespaces where it is not root). Made so that the same inputs give the same bytes.
 #
 #   image/build.sh all     everything
 #   image/build.sh system  only slots and update, of the root that was built last (another VERSION)
