@@ -102,17 +102,18 @@ impl Cuts<'_> {
         let (mut seen, mut running) = (HashSet::new(), JoinSet::new());
         for (n, op) in self.log.ops.iter().enumerate() {
             disk.apply(op);
+            // The end, where most is expected, is never left out.
+            let is_last = n + 1 == self.log.ops.len();
             if let Op::Mark(fact) = op {
                 let before = known.clone();
                 known.learn(&self.facts[*fact as usize]);
                 // Where more is expected, the same disk is asked again.
-                if known == before {
+                if known != before {
+                    seen.clear();
+                } else if !is_last {
                     continue;
                 }
-                seen.clear();
             }
-            // The end, where most is expected, is never left out.
-            let is_last = n + 1 == self.log.ops.len();
             if n < self.log.prelude || (chance.below(self.one_of) > 0 && !is_last) {
                 continue;
             }

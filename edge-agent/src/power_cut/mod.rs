@@ -34,15 +34,21 @@ enum Manner {
     Stopped,
 }
 
-/// Lives so many steps on the rig, from the first start on.
+/// Lives at least so many steps on the rig, from the first start on, and until something is held: of the end of a life
+/// that holds nothing, nothing could be lost.
 async fn live(seed: u64, steps: u32, how: Manner) -> Lived {
     let dir = fast_folder().unwrap();
     let rig = Rig::mount(&dir.path().join("behind"), &dir.path().join("disk"), true).unwrap();
     let mut life = Life::new(rig.path(), seed);
     life::before_the_upgrade(rig.path()).unwrap();
     let (mut chance, mut facts) = (Seed::of(!seed), Vec::new());
-    for step in 0..steps {
+    let mut known = Known::default();
+    for step in 0.. {
+        if step >= steps && known.held().next().is_some() {
+            break;
+        }
         let mut tell = |fact| {
+            known.learn(&fact);
             facts.push(fact);
             rig.mark(facts.len() as u64 - 1);
         };
