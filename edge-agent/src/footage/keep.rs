@@ -5,6 +5,7 @@
 //! then the description; the folder is synced; then (the caller) the garbage row. So media never lies anywhere without
 //! its description beside it, and a row never says `completed` without its file.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -170,7 +171,54 @@ pub fn remove(volume: &Volume, stem: &Stem) -> Result<(), KeepError> {
 pub fn remove_with(volume: &Volume, stem: &Stem, stop: Stop<'_>) -> Result<(), KeepError> {
     // On an empty mount point everything would seem to be gone.
     volume.check_writable()?;
+    unlink(volume, stem, stop)?;
     let folder = volume.path().join(stem.folder());
+    sync_removal(volume, &folder)?;
+    remove_empty(volume, &folder);
+    Ok(())
+}
+
+/// What became of [`remove_all`].
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// Nothing of these is there any more, and that is durable.
+    pub gone: Vec<Stem>,
+    /// Why others are not.
+    pub failed: Vec<KeepError>,
+}
+
+/// [`remove`] for many: what one disk write can make durable for all of them is asked for once.
+pub fn remove_all(volume: &Volume, stems: Vec<Stem>) -> Result<Removed, VolumeError> {
+    volume.check_writable()?;
+    let (mut removed, mut folders) = (Removed::default(), BTreeMap::<PathBuf, Vec<Stem>>::new());
+    let mut failed = |error| {
+        suspect(volume, &error);
+        removed.failed.push(error);
+    };
+    for stem in stems {
+        match unlink(volume, &stem, &mut |_| Ok(())) {
+            Ok(()) => {
+                let folder = volume.path().join(stem.folder());
+                folders.entry(folder).or_default().push(stem);
+            }
+            Err(error) => failed(error),
+        }
+    }
+    for (folder, stems) in folders {
+        match sync_removal(volume, &folder) {
+            Ok(()) => removed.gone.extend(stems),
+            Err(error) => {
+                failed(error);
+                continue;
+            }
+        }
+        remove_empty(volume, &folder);
+    }
+    Ok(removed)
+}
+
+/// Unlinks the files of a recording, whatever of them is there.
+fn unlink(volume: &Volume, stem: &Stem, stop: Stop<'_>) -> Result<(), KeepError> {
     for (extension, step) in [
         (MEDIA, Some(Step::MediaUnlinked)),
         (NATIVE, None),
@@ -182,13 +230,17 @@ pub fn remove_with(volume: &Volume, stem: &Stem, stop: Stop<'_>) -> Result<(), K
             stop(step).map_err(at(&path))?;
         }
     }
+    Ok(())
+}
+
+/// Makes it durable that files of a folder are gone.
+fn sync_removal(volume: &Volume, folder: &Path) -> Result<(), KeepError> {
     // Where somebody else has removed the empty folder just now, it is its going that must last.
     let there = folder.ancestors().find(|folder| folder.is_dir());
-    if let Some(there) = there.filter(|there| there.starts_with(volume.path())) {
-        durable::sync_dir(there).map_err(at(there))?;
+    match there.filter(|there| there.starts_with(volume.path())) {
+        Some(there) => durable::sync_dir(there).map_err(at(there)),
+        None => Ok(()),
     }
-    remove_empty(volume, &folder);
-    Ok(())
 }
 
 /// Removes the day's folder and those above it as long as they are empty. That one is not empty, or already gone, is

@@ -109,12 +109,15 @@ impl Catalog {
             };
             after = last.as_str().to_owned();
             let all = batch.len() as u64;
-            let remove = |disk: &Volume| {
-                disk.check_writable()?;
-                Ok(remove_files(disk, batch))
-            };
+            let remove = |disk: &Volume| keep::remove_all(disk, batch);
             let gone = match volume.within(SWEEP_TIME_MAX, remove).await.flatten() {
-                Ok(gone) => gone,
+                Ok(removed) => {
+                    // One that cannot be removed does not hold up the others.
+                    for error in removed.failed {
+                        tracing::warn!(volume = volume.name(), %error, "Footage that has left cannot be removed yet");
+                    }
+                    removed.gone
+                }
                 // Whoever watches the disks has said what is the matter.
                 Err::<_, VolumeError>(e) => {
                     tracing::debug!(volume = volume.name(), error = %e, "Footage that has left waits for its disk");
@@ -165,20 +168,6 @@ impl Catalog {
         })
         .await
     }
-}
-
-/// Removes files; one that cannot be removed does not hold up the others. Returns the stems whose files are gone.
-fn remove_files(volume: &Volume, stems: Vec<Stem>) -> Vec<Stem> {
-    stems
-        .into_iter()
-        .filter(|stem| match keep::remove(volume, stem) {
-            Ok(()) => true,
-            Err(e) => {
-                tracing::warn!(volume = volume.name(), stem = %stem, error = %e, "Footage that has left cannot be removed yet");
-                false
-            }
-        })
-        .collect()
 }
 
 /// The row becomes a tombstone. The name of a held recording passes to the garbage; one that is only reserved stays

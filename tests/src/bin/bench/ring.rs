@@ -64,6 +64,8 @@ async fn one(folder: &Path, recordings: u64, figures: &mut Vec<Figure>) -> Resul
     appliance.stop()?;
     let begun = Instant::now();
     let cameras = fill(&appliance, recordings)?;
+    // Gigabytes that were made in minutes would still be on their way to the disk while it is measured.
+    nix::unistd::sync();
     eprintln!(
         "{recordings} rows made in {:.0} s",
         begun.elapsed().as_secs_f64()
