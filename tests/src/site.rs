@@ -30,7 +30,7 @@ const THERE: i64 = 8;
 const HELD: u64 = 12;
 /// Room that a download asks for beside its own size, so long as it runs (`pipeline/room.rs`).
 const BESIDE: u64 = 16 << 20;
-/// Pause between two looks at what there is.
+/// Pause between two looks at what there is, on a machine of its own.
 const LOOK: Duration = Duration::from_millis(60);
 /// A token lives for a quarter of an hour.
 const LOGIN_EVERY: Duration = Duration::from_secs(300);
@@ -141,6 +141,8 @@ pub struct Site {
     turned: BTreeSet<String>,
     /// How long more footage may take to come.
     pub patience: Duration,
+    /// Pause between two looks at what there is; one in ten deletes what it sees.
+    pub look_every: Duration,
 }
 
 impl Site {
@@ -188,6 +190,7 @@ impl Site {
             logged_in: Instant::now(),
             turned: BTreeSet::new(),
             patience: PATIENCE,
+            look_every: LOOK,
         })
     }
 
@@ -232,7 +235,8 @@ impl Site {
                 // A failure is the agent's affair here; whoever asks for it finds it in the log.
                 drop(looked);
             }
-            tokio::time::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))).await;
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(self.look_every.min(left)).await;
         }
         Ok(())
     }

@@ -19,8 +19,10 @@ use crate::stand_in::{PASSWORD, USER};
 
 /// Size of the data disk.
 const DISK_MIB: u64 = 320;
-/// Longest life between two resets: an emulated processor needs some seconds for a recording.
+/// Longest life between two resets, after something more is held: an emulated processor needs ten seconds for a recording.
 const LIFE_MS_MAX: u64 = 15_000;
+/// People look seldom: they would delete faster than an emulated processor fetches.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a boot may take, or a recording: where the processor is emulated FFmpeg alone takes half a minute.
 const BOOT: Duration = Duration::from_secs(240);
 
@@ -34,6 +36,7 @@ pub async fn run(dir: &Path, seed: u64, resets: u64) -> Result<Figures> {
     Image::make(&behind.join(FILE), Kind::Ext4, DISK_MIB, &[])?;
     let mut site = Site::new(dir, Path::new("/data"), seed, 60)?;
     site.patience = BOOT;
+    site.look_every = LOOK_EVERY;
     let config = &mut site.appliance;
     config.set("api", "listen", "0.0.0.0:8080");
     config.set("sdk", "folder", "/tmp/sdk");
@@ -77,9 +80,7 @@ pub async fn run(dir: &Path, seed: u64, resets: u64) -> Result<Figures> {
                     .map(|wrong| format!("reset {reset}: {wrong}")),
             );
         }
-        if reset.is_multiple_of(5) {
-            site.until_more_is_held(1).await?;
-        }
+        site.until_more_is_held(1).await?;
         if reset == resets {
             let (compared, wrong) = site.wrong_pictures(dir).await?;
             figures.compared += compared;
