@@ -22,6 +22,9 @@ pub const GUARD: &str = "guard";
 /// Exit code of a guard that could not become the program.
 pub const EXIT_CANNOT_EXEC: i32 = 127;
 
+/// Pause between two looks at a child that is to end.
+const LOOK: Duration = Duration::from_millis(20);
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Starts a command on the thread that lives as long as the process.
@@ -142,17 +145,27 @@ impl NoLeakChild {
         self.child.wait()
     }
 
+    /// Waits at most `patience` for it to end by itself; none when it goes on. Blocks: not for async threads.
+    pub fn wait_within(&mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Asks politely (SIGTERM), waits at most `patience`, then kills. Blocks: not for async threads.
     pub fn stop(&mut self, patience: Duration) -> io::Result<ExitStatus> {
         kill_group(self.child.id(), Signal::SIGTERM);
-        let deadline = Instant::now() + patience;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(20));
+        match self.wait_within(patience)? {
+            Some(status) => Ok(status),
+            None => self.kill(),
         }
-        self.kill()
     }
 }
 

@@ -166,7 +166,8 @@ pub fn site_route(method: &Method, path: &str) -> Option<Permission> {
         ("archives", [_, "download"]) if get => Some(Download),
         ("storage" | "system", []) | ("system", ["downloads"]) if get => Some(View),
         ("system", ["downloads"]) if put => Some(Manage),
-        ("system", ["rotate-key"]) if post => Some(Manage),
+        ("system", ["rotate-key" | "factory-reset"]) if post => Some(Manage),
+        ("system", ["support"]) if get => Some(Manage),
         _ => None,
     }
 }
@@ -305,6 +306,17 @@ mod tests {
                 "system/rotate-key".into(),
                 Some(Permission::Manage),
             ),
+            (
+                Method::POST,
+                "system/factory-reset".into(),
+                Some(Permission::Manage),
+            ),
+            (
+                Method::GET,
+                "system/support".into(),
+                Some(Permission::Manage),
+            ),
+            (Method::GET, "system/backup".into(), None),
             (Method::DELETE, "system/relay".into(), None),
             (Method::GET, "storage".into(), Some(Permission::View)),
             (Method::GET, "archives".into(), Some(Permission::View)),

@@ -11,8 +11,11 @@ use base::clock::Clock;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::api::backup::MakeBackup;
+use crate::api::reset::Resetting;
+use crate::api::support::MakeSupport;
 use crate::api::{self, App};
 use crate::archive::mail::Mailer;
 use crate::archive::{self, Archiver};
@@ -32,9 +35,11 @@ use crate::live::{self, LiveHub};
 use crate::pipeline::{self, MakeRoom, Pipeline};
 use crate::recorder::driver::StreamKind;
 use crate::report::figures::Viewers;
+use crate::reset;
 use crate::rotate_key;
 use crate::secrets::Secrets;
 use crate::sessions::{Sessions, watch_library};
+use crate::support;
 use crate::tasks::{Ended, Floor, Tasks};
 use crate::tiers::Mover;
 use crate::uplink::{self, Uplink};
@@ -54,10 +59,16 @@ pub enum AgentError {
 /// `config_text`: the settings file as it stands, which backups hold.
 pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     let stop = base::shutdown::on_signals().context("listen for signals")?;
-    let mut tasks = Tasks::new();
-    start(&config, config_text, &tasks).await?;
+    // What is to be forgotten is forgotten before anything of it is opened.
+    reset::carry_out(&config, Clock::system())
+        .await
+        .context("the factory reset that was ordered")?;
+    let (mut tasks, reset_ordered) = (Tasks::new(), CancellationToken::new());
+    start(&config, config_text, &tasks, reset_ordered.clone()).await?;
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
+        // Whoever starts the agent starts it again, and then it is carried out.
+        () = reset_ordered.cancelled() => Ok(()),
         ended = tasks.first_end() => Err(ended),
     };
     watchdog::stopping();
@@ -68,7 +79,12 @@ pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     Ok(outcome?)
 }
 
-async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Result<()> {
+async fn start(
+    config: &Config,
+    config_text: &str,
+    tasks: &Tasks,
+    reset_ordered: CancellationToken,
+) -> anyhow::Result<()> {
     let clock = Clock::system();
     let state = &config.state;
     base::durable::create_dir_all(&state.folder)
@@ -140,6 +156,11 @@ async fn start(config: &Config, config_text: &str, tasks: &Tasks) -> anyhow::Res
         appliance: identity.appliance.clone(),
         key_sha256: signer.key().fingerprint(),
         backup: backup_of(state.clone(), config_text.to_owned()),
+        support: support_of(config.clone(), config_text.to_owned()),
+        resetting: Resetting {
+            state: state.clone(),
+            ordered: reset_ordered,
+        },
         catalog: catalog.clone(),
         volumes: volumes.clone(),
         evictor: evictor.clone(),
@@ -305,6 +326,14 @@ fn backup_of(state: config::State, text: String) -> MakeBackup {
         let file = std::fs::File::open(&path)?;
         std::fs::remove_file(&path)?;
         Ok(file)
+    }))
+}
+
+/// Made anew for each who asks.
+fn support_of(config: Config, text: String) -> MakeSupport {
+    MakeSupport(Arc::new(move || {
+        let now = Clock::system().now().into();
+        support::make(&config, &text, now)
     }))
 }
 

@@ -56,7 +56,8 @@ pub fn run(config: &Config, args: &Args) -> ExitCode {
     }
 }
 
-fn examine(config: &Config) -> anyhow::Result<Report> {
+/// Looks. Blocking.
+pub fn examine(config: &Config) -> anyhow::Result<Report> {
     base::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

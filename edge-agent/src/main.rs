@@ -33,6 +33,7 @@ mod recorder;
 mod remux;
 mod repair;
 mod report;
+mod reset;
 mod rotate_key;
 #[allow(unsafe_code)] // the one place: the vendor's library, inside the worker process
 mod sdk;
@@ -40,6 +41,7 @@ mod secrets;
 mod sessions;
 #[cfg(test)]
 mod simulation;
+mod support;
 mod tasks;
 mod tiers;
 mod uplink;
@@ -125,8 +127,24 @@ enum Command {
         #[command(flatten)]
         args: doctor::Args,
     },
+    /// Writes one file with what somebody far away needs to help: texts without passwords, keys and footage. May run beside
+    /// the agent.
+    Support {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: support::Args,
+    },
     /// Seals the recorders' passwords with a new key. For an agent that does not run; while it runs, its API does it.
     RotateKey(ConfigFile),
+    /// Makes the box as new: people, recorders, identity and keys go, and footage if asked. For an agent that does not run;
+    /// while it runs, its page does it.
+    FactoryReset {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: reset::Args,
+    },
     /// Shows where the page is and the claim code, on the screen of the box. Runs beside the agent.
     Console(console::Args),
     /// Prints the OpenAPI document of the API.
@@ -167,7 +185,13 @@ fn main() -> ExitCode {
         Command::Verify(args) => custody::verifier::run(&args),
         Command::Gaps { file, args } => with_config(&file, |config| gaps::run(&config, &args)),
         Command::Doctor { file, args } => with_config(&file, |config| doctor::run(&config, &args)),
+        Command::Support { file, args } => {
+            with_config_text(&file, |config, text| support::run(&config, &text, &args))
+        }
         Command::RotateKey(file) => with_config(&file, |config| rotate_key::run(&config)),
+        Command::FactoryReset { file, args } => {
+            with_config(&file, |config| reset::run(&config, &args))
+        }
         Command::Console(args) => console::run(&args),
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),

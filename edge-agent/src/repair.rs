@@ -127,9 +127,9 @@ fn words(repaired: &Repaired) -> String {
 }
 
 /// Runs work that needs the runtime, for a command.
-pub fn on_runtime<T>(
-    work: impl Future<Output = Result<T, CatalogError>>,
-) -> Result<T, CatalogError> {
+pub fn on_runtime<T, E: From<CatalogError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

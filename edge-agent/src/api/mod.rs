@@ -42,12 +42,14 @@ mod recorders;
 mod recordings;
 mod reports;
 pub mod request;
+pub mod reset;
 mod retention;
 pub mod router;
 pub mod serve;
 mod session;
 mod setup;
 mod storage;
+pub mod support;
 mod sync;
 mod system;
 mod ui;
@@ -110,6 +112,10 @@ pub struct Parts {
     pub key_sha256: String,
     /// Makes a backup.
     pub backup: backup::MakeBackup,
+    /// Makes a support bundle.
+    pub support: support::MakeSupport,
+    /// Orders a factory reset.
+    pub resetting: reset::Resetting,
     /// What is known.
     pub catalog: Catalog,
     /// Where footage lies.
@@ -157,6 +163,8 @@ pub struct Own {
     tests: recorders::test::Tests,
     /// Looking for recorders on the network; one at a time.
     discovering: Semaphore,
+    /// Making a support bundle; one at a time.
+    supporting: Semaphore,
     /// Who saw what.
     access: access::AccessLog,
 }
@@ -169,6 +177,7 @@ impl Default for Own {
             listeners: events::Listeners::default(),
             tests: recorders::test::Tests::default(),
             discovering: Semaphore::new(1),
+            supporting: Semaphore::new(1),
             access: access::AccessLog::default(),
         }
     }

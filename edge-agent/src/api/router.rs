@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{
     App, access_log, archives, backup, bookmarks, cameras, custody, discover, downloads, events,
     gaps, health, live, media, openapi, places, playback, recorders, recordings, reports, request,
-    retention, session, setup, storage, sync, system, ui,
+    reset, retention, session, setup, storage, support, sync, system, ui,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -78,6 +78,8 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::rotate_key))
         .routes(routes!(custody::custody))
         .routes(routes!(backup::backup))
+        .routes(routes!(support::support))
+        .routes(routes!(reset::factory_reset))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))

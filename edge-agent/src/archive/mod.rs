@@ -16,7 +16,7 @@ mod output;
 mod pack;
 mod removing;
 mod weekly;
-mod zip;
+pub mod zip;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -21,7 +21,6 @@ const NAME: &str = "holdfast-secrets";
 const PCR: &str = "7";
 /// A TPM is slow; one that takes longer than this is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK: Duration = Duration::from_millis(20);
 /// Largest answer: a sealed key has about 600 bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
@@ -116,19 +115,12 @@ impl Tpm {
             // It may end without having read: its words say why.
             let written = stdin.write_all(input);
             drop(stdin);
-            let deadline = Instant::now() + PATIENCE;
-            let status = loop {
-                if let Some(status) = child.inner().try_wait()? {
-                    break status;
-                }
-                if Instant::now() > deadline {
-                    child.kill()?;
-                    return Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!("the TPM {} did not answer for {PATIENCE:?}", self.device),
-                    ));
-                }
-                std::thread::sleep(LOOK);
+            let Some(status) = child.wait_within(PATIENCE)? else {
+                child.kill()?;
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("the TPM {} did not answer for {PATIENCE:?}", self.device),
+                ));
             };
             let panicked = |_| io::Error::other("a reader of systemd-creds panicked");
             let answer = answer.join().map_err(panicked)??;

@@ -1487,6 +1487,13 @@ export interface components {
             /** @description From the asked number on, in order, as many as one answer holds; empty when there is nothing newer. */
             reports: Record<string, never>[];
         };
+        /** @description Body of `POST /system/factory-reset`. */
+        ResetInput: {
+            /** @description The appliance's id, so that nobody resets another box than the one they mean. */
+            appliance: string;
+            /** @description Wipes all footage and archives too. On the site's own network only. */
+            footage?: boolean;
+        };
         /** @description Answer to `POST /api/v1/reports/resync`. */
         Resync: {
             /** @description The log that is told from now on: a new one, unless the asked reports are kept or belong to an older log. */

@@ -525,6 +525,13 @@ export interface RelayInput {
   ca_sha256?: string;
 }
 
+/** Body of `POST /system/factory-reset`. */
+export interface ResetInput {
+  /** The id of the appliance that is meant. */
+  appliance: string;
+  footage: boolean;
+}
+
 /** Body of `PUT /system/downloads`: how much of each recorder downloads may use, and when. */
 export interface DownloadSettingsInput {
   /** Of all downloads from one recorder together. */

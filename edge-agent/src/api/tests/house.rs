@@ -19,10 +19,13 @@ use wire::ids::ApplianceId;
 use wire::resource::LoginResponse;
 
 use crate::api::backup::MakeBackup;
+use crate::api::reset::Resetting;
 use crate::api::router::router;
 use crate::api::session::new_session;
+use crate::api::support::MakeSupport;
 use crate::api::{App, Parts, Via, cookies};
 use crate::archive::Archiver;
+use crate::config::State;
 use crate::evict::Evictor;
 use crate::governor::Governor;
 use crate::live::LiveHub;
@@ -156,6 +159,14 @@ impl House {
                 std::io::Seek::rewind(&mut file)?;
                 Ok(file)
             })),
+            support: MakeSupport(Arc::new(|| Ok(b"a bundle".to_vec()))),
+            resetting: Resetting {
+                state: State {
+                    folder: below.path().to_owned(),
+                    ..State::default()
+                },
+                ordered: CancellationToken::new(),
+            },
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
             evictor,

@@ -1,5 +1,6 @@
 //! The whole API over a real catalog in a temporary folder, asked without a network.
 
+mod appliance;
 mod doors;
 mod footage;
 mod gaps;

@@ -11,6 +11,7 @@ import { durationText } from "../../time";
 import { ClaimPanel } from "./ClaimPanel";
 import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
+import { HandOnPanel } from "./HandOnPanel";
 import { SdkNote } from "./SdkNote";
 import { Volumes } from "./Volumes";
 
@@ -39,6 +40,7 @@ export function SystemPage() {
       )}
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
+      {system.data && <HandOnPanel appliance={system.data.appliance} />}
     </Page>
   );
 }
