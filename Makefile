@@ -115,6 +115,23 @@ image-next:
 image-try: setup-image-test
 	$(TARGET)/$(PROFILE)/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(IMAGE)/holdfast-$(IMAGE_VERSION).1.raucb
 
+# What the layers are checked with, in a folder of its own.
+OELINT_VERSION := 9.10.3
+KAS_VERSION := 5.4
+YOCTO := $(TARGET)/yocto/check
+
+.PHONY: yocto-crates
+yocto-crates: ## Writes the Yocto recipe's list of crates from Cargo.lock
+	python3 yocto/crates.py Cargo.lock yocto/meta-holdfast/recipes-holdfast/holdfast-agent/holdfast-agent-crates.inc
+
+.PHONY: yocto-check
+yocto-check: ## oelint-adv over the Yocto layers, and the kas files against kas's schema (from PyPI)
+	$(call install,python3-venv)
+	[ -x $(YOCTO)/bin/pip ] || python3 -m venv $(YOCTO)
+	$(YOCTO)/bin/pip install -q oelint_adv==$(OELINT_VERSION) kas==$(KAS_VERSION)
+	OELINT_CONFIG=yocto/oelint.cfg $(YOCTO)/bin/oelint-adv $$(find yocto -name '*.bb' -o -name '*.bbappend' -o -name '*.conf' | sort)
+	$(YOCTO)/bin/python yocto/kas/schema.py yocto/kas/*.yml
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories
