@@ -9,6 +9,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
@@ -61,7 +62,7 @@ pub fn spawn(mut command: Command) -> io::Result<Child> {
 /// Program, arguments, working folder and changed environment are taken over; redirections are the caller's to set on
 /// the result (they cannot be read from a `Command`).
 pub fn guarded(command: &Command) -> io::Result<Command> {
-    let mut guard = Command::new(std::env::current_exe()?);
+    let mut guard = Command::new(own_program()?);
     guard
         .arg(GUARD)
         .arg(std::process::id().to_string())
@@ -78,6 +79,20 @@ pub fn guarded(command: &Command) -> io::Result<Command> {
     }
     guard.process_group(0);
     Ok(guard)
+}
+
+/// The program that this process runs, to start it once more.
+///
+/// While a package is upgraded, the file of that name is already another one, or none: what runs is still to be had from
+/// the kernel, and it is what speaks the same protocol as we do.
+pub fn own_program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // The kernel adds " (deleted)" to the name of a file that was replaced.
+    Ok(if path.exists() {
+        path
+    } else {
+        PathBuf::from("/proc/self/exe")
+    })
 }
 
 /// The guard itself: `args` are the parent's process id, the program and its arguments. Returns only on failure.
@@ -180,4 +195,43 @@ impl Drop for NoLeakChild {
 fn kill_group(leader: u32, signal: Signal) {
     // ESRCH: it has just ended by itself, which is what was wanted.
     let _ = killpg(Pid::from_raw(leader as i32), signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where [`without_its_file`] lies when it runs as a program of its own.
+    const COPY: &str = "HOLDFAST_TEST_COPY";
+
+    #[test]
+    fn what_runs_is_started_again_although_its_file_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("program");
+        std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        let output = Command::new(&copy)
+            .args(["--ignored", "--exact", "child::tests::without_its_file"])
+            .env(COPY, &copy)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success() && !copy.exists(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    #[test]
+    #[ignore = "a part of the test above: it removes the program that it runs in"]
+    fn without_its_file() {
+        let copy = PathBuf::from(std::env::var_os(COPY).expect("the test above sets it"));
+        assert_eq!(own_program().unwrap(), copy);
+        std::fs::remove_file(copy).unwrap();
+        let output = Command::new(own_program().unwrap())
+            .arg("--list")
+            .output()
+            .unwrap();
+        let listed = String::from_utf8_lossy(&output.stdout);
+        assert!(listed.contains("without_its_file"), "{output:?}");
+    }
 }

@@ -248,6 +248,8 @@ impl Managed {
         let mut plain = Command::new(&self.program);
         plain.arg("-c").arg(self.folder.join("mosquitto.conf"));
         plain.current_dir(&self.folder);
+        // It would tell systemd that it is ready, as if it were the relay.
+        plain.env_remove("NOTIFY_SOCKET");
         let mut command = (self.guard)(&plain)?;
         command
             .stdin(Stdio::null())

@@ -32,7 +32,7 @@ pub(super) fn launch(
     make_fresh(&folder).map_err(at(format!("working folder {}", folder.display())))?;
     let path = match program.path {
         Some(path) => path,
-        None => std::env::current_exe().map_err(at("find the agent's program".into()))?,
+        None => base::child::own_program().map_err(at("find the agent's program".into()))?,
     };
     let (socket, theirs) = StdStream::pair().map_err(at("socket pair".into()))?;
     let (output, input) = io::pipe().map_err(at("pipe".into()))?;
