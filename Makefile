@@ -17,6 +17,9 @@ MACHINE_PACKAGES := qemu-system-x86 busybox-static binutils
 # The image, and the virtual box that tries it.
 IMAGE_PACKAGES := mmdebstrap rauc squashfs-tools mtools dosfstools fdisk grub-efi-amd64-bin grub-common openssl python3 binutils uidmap git
 IMAGE_TEST_PACKAGES := qemu-system-x86 ovmf
+# The Debian packages, and the system that tries them.
+DEB_PACKAGES := dpkg-dev debhelper lintian python3 git
+DEB_TEST_PACKAGES := mmdebstrap systemd-container
 
 .PHONY: help
 help: ## Shows this
@@ -132,6 +135,26 @@ yocto-check: ## oelint-adv over the Yocto layers, and the kas files against kas'
 	OELINT_CONFIG=yocto/oelint.cfg $(YOCTO)/bin/oelint-adv $$(find yocto -name '*.bb' -o -name '*.bbappend' -o -name '*.conf' | sort)
 	$(YOCTO)/bin/python yocto/kas/schema.py yocto/kas/*.yml
 
+# PROFILE=debug is quicker to build. COMPRESSION: options of dpkg-deb. Versions and times are those of the image.
+DEB := $(TARGET)/deb/$(PROFILE)
+MAKE_DEB = SOURCE_DATE_EPOCH=$(IMAGE_CHANGED) PROGRAMS=$(TARGET)/$(PROFILE)
+DEB_LINT = lintian --fail-on error,warning --allow-root
+
+.PHONY: deb
+deb: setup setup-deb ui ## Debian packages of agent and relay, in target/deb
+	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release)
+	$(MAKE_DEB) OUT=$(DEB) VERSION=$(IMAGE_VERSION) packaging/build-deb.sh
+	$(DEB_LINT) $(DEB)/*.changes
+
+.PHONY: deb-test
+deb-test: setup-deb-test ## Installs, upgrades, removes and purges the packages in a fresh Debian 12 (minutes; as root)
+	$(MAKE) deb
+	$(MAKE_DEB) OUT=$(DEB)/again VERSION=$(IMAGE_VERSION) packaging/build-deb.sh
+	@for package in $(DEB)/*.deb; do cmp $$package $(DEB)/again/$${package##*/}; done
+	@echo "deb-test: the same bytes twice"
+	$(MAKE_DEB) OUT=$(DEB)/next VERSION=$(IMAGE_VERSION).1 packaging/build-deb.sh
+	$(SUDO) env DEBS=$(DEB) NEXT=$(DEB)/next OUT=$(DEB)/box packaging/test-deb.sh
+
 .PHONY: advisories
 advisories: setup-test ## Known vulnerabilities in dependencies (needs the internet)
 	cargo deny check advisories
@@ -175,8 +198,16 @@ setup-image: setup
 setup-image-test: setup
 	$(call install,$(IMAGE_TEST_PACKAGES))
 
+.PHONY: setup-deb
+setup-deb: setup
+	$(call install,$(DEB_PACKAGES))
+
+.PHONY: setup-deb-test
+setup-deb-test: setup-deb
+	$(call install,$(DEB_TEST_PACKAGES))
+
 .PHONY: setup-test
 setup-test: setup
-	$(call install,$(TEST_PACKAGES))
+	$(call install,$(TEST_PACKAGES) $(DEB_PACKAGES))
 	@cargo deny --version 2>/dev/null | grep -q ' $(CARGO_DENY_VERSION)$$' \
 		|| cargo install cargo-deny --locked --version $(CARGO_DENY_VERSION)

@@ -6,11 +6,13 @@ bill_of_materials.py <version> <packages.tsv> <root.tar>; packages.tsv has name,
 import json
 import os
 import re
-import subprocess
 import sys
 import tarfile
 import uuid
 from datetime import datetime, timezone
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "../packaging"))
+from crates import crates_of
 
 COPYRIGHT = re.compile(r"\./usr/share/doc/([^/]+)/copyright")
 
@@ -47,23 +49,7 @@ def debian(packages, root):
 
 
 def crates():
-    """What is linked into the agent, or runs while it is built: everything below it but what only tests need."""
-    command = ["cargo", "metadata", "--format-version=1", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"]
-    told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    packages = {package["id"]: package for package in told["packages"]}
-    nodes = {node["id"]: node for node in told["resolve"]["nodes"]}
-    found, todo = set(), [p["id"] for p in told["packages"] if p["name"] == "edge-agent"]
-    while todo:
-        node = todo.pop()
-        if node in found:
-            continue
-        found.add(node)
-        todo += [
-            dep["pkg"]
-            for dep in nodes[node]["deps"]
-            if any(kind["kind"] != "dev" for kind in dep["dep_kinds"])
-        ]
-    for package in sorted((packages[node] for node in found), key=lambda p: (p["name"], p["version"])):
+    for package in crates_of("edge-agent"):
         licence = package["license"]
         yield {
             "type": "library",

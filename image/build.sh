@@ -39,8 +39,9 @@ overlay() {
 	for name in system system-preset journald.conf.d; do
 		cp -r "systemd/$name" "$WORK/overlay/usr/lib/systemd/"
 	done
-	rm "$WORK/overlay/usr/lib/systemd/system/holdfast-relay.service"
 	cp -r systemd/sysusers.d systemd/tmpfiles.d "$WORK/overlay/usr/lib/"
+	# The relay is for another machine.
+	find "$WORK/overlay/usr/lib" -name '*holdfast-relay*' -delete
 	objcopy --strip-all "$PROGRAM" "$WORK/overlay/usr/bin/edge-agent"
 	chmod 755 "$WORK/overlay/usr/bin/edge-agent"
 	cp "$KEYS/keyring.pem" "$WORK/overlay/etc/rauc/keyring.pem"

@@ -18,6 +18,7 @@ mod full_budget_evicts_the_oldest;
 mod full_disk_evicts_oldest_unlocked;
 mod full_disk_stops_nothing_for_good;
 mod hostile_library_gets_nowhere;
+mod packages_are_sound;
 mod people_go_before_the_background;
 mod probe_explains_a_failure;
 mod pulled_disk_is_taken_up_again;

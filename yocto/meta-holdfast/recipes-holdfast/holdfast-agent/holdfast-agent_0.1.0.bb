@@ -43,10 +43,9 @@ SYSTEMD_SERVICE:${PN} = "holdfast-agent.service"
 
 # The users of systemd/sysusers.d with its numbers, there before the first start: /etc is read-only.
 USERADD_PACKAGES = "${PN}"
-GROUPADD_PARAM:${PN} = "--system tss; --system --gid 950 holdfast; --system --gid 951 holdfast-relay"
+GROUPADD_PARAM:${PN} = "--system tss; --system --gid 950 holdfast"
 USERADD_PARAM:${PN} = "\
-    --system --uid 950 --gid holdfast --groups tss --home-dir ${localstatedir}/lib/holdfast --no-create-home --shell ${base_sbindir}/nologin holdfast; \
-    --system --uid 951 --gid holdfast-relay --home-dir ${localstatedir}/lib/holdfast-relay --no-create-home --shell ${base_sbindir}/nologin holdfast-relay \
+    --system --uid 950 --gid holdfast --groups tss --home-dir ${localstatedir}/lib/holdfast --no-create-home --shell ${base_sbindir}/nologin holdfast \
 "
 
 FILES:${PN} += "\

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Builds the Debian packages of agent and relay from programs that are there already. The same inputs give the same bytes.
+#
+# PROGRAMS  folder of edge-agent and cloud-relay      OUT      folder of what is made      VERSION  of the packages
+# ARCH      Debian's name of their architecture       COMPRESSION  options of dpkg-deb     MAINTAINER  name and address
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LC_ALL=C TZ=UTC
+: "${PROGRAMS:?}" "${OUT:?}" "${VERSION:?}" "${SOURCE_DATE_EPOCH:?}"
+export SOURCE_DATE_EPOCH COMPRESSION=${COMPRESSION:-}
+ARCH=${ARCH:-$(dpkg --print-architecture)}
+MAINTAINER=${MAINTAINER:-Holdfast maintainers <maintainers@holdfast.invalid>}
+umask 022
+mkdir -p "$OUT"
+OUT=$(realpath "$OUT")
+WORK=$OUT/holdfast
+
+rm -rf "$WORK"
+rm -f "$OUT"/holdfast-*_"$ARCH".deb "$OUT"/holdfast_*_"$ARCH".*
+mkdir -p "$WORK/examples"
+cp -r packaging/debian "$WORK/"
+sed -i "s/@MAINTAINER@/$MAINTAINER/" "$WORK/debian/control"
+mv "$WORK"/debian/*.toml "$WORK/"
+cat > "$WORK/debian/changelog" <<CHANGELOG
+holdfast ($VERSION) unstable; urgency=medium
+
+  * What changed is told in CHANGELOG.md beside the sources.
+
+ -- $MAINTAINER  $(date -R -d "@$SOURCE_DATE_EPOCH")
+CHANGELOG
+
+# The one source of units, users and folders.
+for name in agent relay; do
+	cp "systemd/system/holdfast-$name.service" "$WORK/debian/"
+	cp "docs/ref/$name.toml" "$WORK/examples/"
+done
+cp systemd/sysusers.d/holdfast.conf "$WORK/debian/holdfast-agent.sysusers"
+cp systemd/sysusers.d/holdfast-relay.conf "$WORK/debian/holdfast-relay.sysusers"
+cp systemd/tmpfiles.d/holdfast.conf "$WORK/debian/holdfast-agent.tmpfiles"
+cp systemd/system/holdfast.slice systemd/system-preset/*.preset "$WORK/"
+# The journal is the whole box's: a proposal here, where the box is not ours alone.
+cp systemd/journald.conf.d/holdfast.conf "$WORK/examples/journald.conf"
+
+for program in edge-agent:agent cloud-relay:relay; do
+	cp "$PROGRAMS/${program%:*}" "$WORK/"
+	{ python3 packaging/crates.py "${program%:*}"; cat "web-ui/dist/${program#*:}/licences.txt"; } > "$WORK/third-party-${program#*:}.txt"
+done
+
+cd "$WORK"
+dpkg-buildpackage --build=binary --no-sign --no-check-builddeps --host-arch="$ARCH" > "$WORK.log" 2>&1 ||
+	{ tail -40 "$WORK.log"; exit 1; }
+ls -l --block-size=K ../holdfast-*_"$ARCH".deb
