@@ -466,6 +466,12 @@ export const system = {
 export const sdkProblem =
   "libhcnetsdk.so is not in /opt/holdfast/sdk. Copy the folder “lib” of the vendor's SDK for Linux (x86_64) there.";
 
+export const custody = {
+  appliance: system.appliance,
+  key_sha256: "5a".repeat(32),
+  logs: [{ volume: "main", lines: 1_284, head: "c3".repeat(32), at: iso(now - MINUTE) }],
+};
+
 export const downloads = {
   limit_kbps: 20000,
   background_limit_kbps: 8000,

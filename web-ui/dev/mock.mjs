@@ -194,6 +194,9 @@ async function answerResource(world, route, request, response, url, body) {
       if (key === "downloads") {
         return json({ ...data.downloads, ...body });
       }
+      if (key === "custody") {
+        return json(data.custody);
+      }
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":
       return json(bare ? data.emptyStorage : data.storage);

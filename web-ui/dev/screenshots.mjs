@@ -176,6 +176,11 @@ const STROLLS = [
         await playing(page);
       },
       system: goto("/system"),
+      "system-reset": async (page, url) => {
+        await page.goto(url + "/system");
+        await page.getByTestId("reset").click();
+        await page.getByTestId("reset-footage").check();
+      },
       missing: goto("/nowhere"),
     },
   },

@@ -17,7 +17,7 @@ export function HandOnPanel({ appliance }: { appliance: string }) {
     <Panel title="Help and handing on">
       <Facts>
         <Fact name="Support bundle">
-          <a className={buttonClass("quiet")} href={apiUrl("/system/support")} download data-testid="support">
+          <a className={buttonClass("plain", "my-1")} href={apiUrl("/system/support")} download data-testid="support">
             <Download size={16} aria-hidden /> Download
           </a>
           <p className="text-xs text-soft">
@@ -26,7 +26,7 @@ export function HandOnPanel({ appliance }: { appliance: string }) {
           </p>
         </Fact>
         <Fact name="Factory reset">
-          <Button look="quiet" icon={Eraser} data-testid="reset" onClick={() => setResetting(true)}>
+          <Button className="my-1" icon={Eraser} data-testid="reset" onClick={() => setResetting(true)}>
             Reset…
           </Button>
           <p className="text-xs text-soft">Before the box goes to somebody else.</p>
