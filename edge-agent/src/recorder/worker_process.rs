@@ -11,6 +11,7 @@ mod tests;
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -32,6 +33,10 @@ const FRAMES_MAX: usize = 256;
 /// Unasked events that a slow listener may lag behind.
 const EVENTS_MAX: usize = 64;
 
+/// Workers that were started. Counted from nothing by each agent, so that what a killed one's workers have left bears
+/// names that come again, and is cleared then.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
 /// A running worker. Clones share it; when the last one goes the worker logs out and ends.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -41,9 +46,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker for `name` (a recorder's address, for messages and the log) with a fresh working folder of that
-    /// name, and waits until it has loaded the library, or found that it cannot: see [`Worker::hello`]. What it loads
-    /// reaches no address but these.
+    /// Starts a worker for `name` (a recorder's address, for messages and the log) with a working folder of its own
+    /// whose name begins so, and waits until it has loaded the library, or found that it cannot: see [`Worker::hello`].
+    /// What it loads reaches no address but these.
     pub async fn start(
         config: &SdkConfig,
         folder_name: &str,
@@ -54,7 +59,10 @@ impl Worker {
             let message = format!("{name}: the SDK worker cannot be started: {what}: {error}");
             RecorderError::new(FailureKind::Local, message)
         };
-        let (folder, program) = (config.work_dir.join(folder_name), config.program.clone());
+        // A worker that is still ending takes its folder along; the next one's is another.
+        let nth = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = config.work_dir.join(format!("{folder_name}-{nth}"));
+        let program = config.program.clone();
         let Launched {
             child,
             socket,

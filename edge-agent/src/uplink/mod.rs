@@ -343,6 +343,8 @@ impl Uplink {
         let mut speaking =
             tokio::spawn(speaker.run(broker, self.shared.mqtt.clone(), parts.clone()));
         let next = tokio::select! {
+            // Looked at first: told to stop, the parts may have ended before this looks again.
+            biased;
             () = stop.cancelled() => Next::Same,
             () = self.shared.leave.notified() => Next::Leave,
             next = self.confirm(&membership) => next,
