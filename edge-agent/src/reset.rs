@@ -138,10 +138,18 @@ fn wipe_state(config: &Config, order: &Path) -> Result<(), ResetError> {
     let folder = &config.state.folder;
     let library = config.sdk.sdk_folder.as_path();
     let volumes = config.volume.iter().map(|volume| volume.path.as_path());
-    let kept: Vec<&Path> = [order, library].into_iter().chain(volumes).collect();
+    // By every name that it has: a folder may be given relative, or lie behind a link.
+    let names = |path: &Path| [Some(path.to_owned()), std::fs::canonicalize(path).ok()];
+    let kept: Vec<PathBuf> = [order, library]
+        .into_iter()
+        .chain(volumes)
+        .flat_map(names)
+        .flatten()
+        .collect();
     for entry in std::fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
-        if !kept.iter().any(|kept| kept.starts_with(&path)) {
+        let is_kept = |name: PathBuf| kept.iter().any(|kept| kept.starts_with(&name));
+        if !names(&path).into_iter().flatten().any(is_kept) {
             remove(&path)?;
         }
     }

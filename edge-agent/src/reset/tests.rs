@@ -114,6 +114,19 @@ async fn footage_goes_when_asked_and_nothing_else_on_its_disk() {
 }
 
 #[tokio::test]
+async fn footage_below_the_state_folder_stays_whatever_that_is_called() {
+    let mut it = Box::new().await;
+    let link = tempfile::tempdir().unwrap();
+    let other_name = link.path().join("state");
+    std::os::unix::fs::symlink(&it.config.state.folder, &other_name).unwrap();
+    it.config.state.folder = other_name;
+    it.order(false);
+    assert_eq!(it.carry_out().await.unwrap().unwrap().recordings, 1);
+    assert_eq!(it.media(), 1);
+    it.is_as_new();
+}
+
+#[tokio::test]
 async fn a_disk_that_is_not_there_is_named() {
     let mut it = Box::new().await;
     let mut second = it.config.volume[0].clone();
