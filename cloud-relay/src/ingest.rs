@@ -52,6 +52,9 @@ const BATCH_MAX: usize = 256;
 /// An appliance that says nothing for this long is offline: it tells figures every half minute.
 const SILENCE: Duration = Duration::from_secs(180);
 
+/// A broker may take this long to start before anybody is told.
+const BROKER_STARTS: Duration = Duration::from_secs(10);
+
 /// How often gaps and silent appliances are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -133,14 +136,19 @@ impl Ingest {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
         let mut said = String::new();
+        let mut failing_since = Instant::now();
         while !stop.is_cancelled() {
             let ended = self.session(&stop, &mut backoff).await;
             self.connected.send_replace(false);
             let Err(error) = ended else { break };
             let why = error.to_string();
+            if backoff.failures() == 0 {
+                failing_since = Instant::now();
+                said.clear();
+            }
             let delay = backoff.next_delay();
-            // The first failure is usual: the broker has just been started. The same one again is one line.
-            if backoff.failures() > 2 && said != why {
+            // Failures are usual while a broker starts. The same one again is one line.
+            if failing_since.elapsed() > BROKER_STARTS && said != why {
                 tracing::warn!(
                     reason = why,
                     retry_ms = delay.as_millis() as u64,

@@ -181,7 +181,7 @@ fn message(topic: &DeviceTopic, payload: &str) -> Message {
 }
 
 async fn next(session: &mut Session) -> (String, String) {
-    let received = tokio::time::timeout(Duration::from_secs(5), session.inbox.receive())
+    let received = tokio::time::timeout(Duration::from_secs(30), session.inbox.receive())
         .await
         .expect("something comes")
         .unwrap();
