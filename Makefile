@@ -99,15 +99,15 @@ BUILD_IMAGE = SOURCE_DATE_EPOCH=$(IMAGE_CHANGED) PROGRAM=$(TARGET)/$(PROFILE)/ed
 
 .PHONY: image
 image: setup setup-image ui ## The flashable image, its signed update and its bill of materials, in target/image
-	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release)
+	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release --bin edge-agent,--all-targets)
 	image/keys.sh $(IMAGE_KEYS)
 	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh all
 
 .PHONY: image-test
 image-test: ## Boots the image in a virtual machine: first day, claim, one update (minutes)
-	$(MAKE) image PROFILE=debug
-	$(MAKE) image-next PROFILE=debug
-	$(MAKE) image-try PROFILE=debug
+	@# One version for all three, whatever is committed meanwhile.
+	set -e; same="PROFILE=debug IMAGE_CHANGED=$(IMAGE_CHANGED) IMAGE_VERSION=$(IMAGE_VERSION)"; \
+	for step in image image-next image-try; do $(MAKE) $$step $$same; done
 
 # The same system once more, as an update of it.
 .PHONY: image-next

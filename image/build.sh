@@ -72,23 +72,17 @@ root() {
 
 # boot.img and root.img of one slot. GRUB 2.06 reads no zstd.
 slots() {
-	rm -rf "$WORK/boot" "$WORK/version"
-	mkdir -p "$WORK/boot" "$WORK/version/usr/lib/holdfast"
+	rm -rf "$WORK/boot"
+	mkdir -p "$WORK/boot"
 	tar -xf "$WORK/root.tar" -C "$WORK/boot" --strip-components=2 --wildcards './boot/vmlinuz-*' './boot/initrd.img-*'
 	mv "$WORK"/boot/vmlinuz-* "$WORK/boot/vmlinuz"
 	mv "$WORK"/boot/initrd.img-* "$WORK/boot/initrd.img"
 	cp "$HERE/grub/slot.cfg" "$WORK/boot/"
 	date_all "$WORK/boot"
 	mksquashfs "$WORK/boot" "$WORK/boot.img" -quiet -no-progress -comp gzip -all-root -noappend > /dev/null
-	# Kernel and packages' own records are not part of the root; what is below /var lies on data. /boot/efi stays.
-	echo "$VERSION" > "$WORK/version/usr/lib/holdfast/version"
-	cp --reflink=auto "$WORK/root.tar" "$WORK/slot.tar"
-	tar --delete -f "$WORK/slot.tar" --wildcards './boot/[!e]*' './var/*' './dev/*'
-	tar --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" --mode=u=rwX,go=rX \
-		-rf "$WORK/slot.tar" -C "$WORK/version" ./usr/lib/holdfast
 	rm -f "$WORK/root.img"
-	sqfstar -quiet -no-progress -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$WORK/root.img" < "$WORK/slot.tar" > /dev/null
-	rm "$WORK/slot.tar"
+	python3 "$HERE/slot_tar.py" "$WORK/root.tar" "$VERSION" |
+		sqfstar -quiet -no-progress -exit-on-error -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$WORK/root.img" > /dev/null
 }
 
 # The signed update.

@@ -28,6 +28,7 @@ mod playback;
 #[cfg(test)]
 mod power_cut;
 mod probe;
+mod provision;
 mod rebuild;
 mod recorder;
 mod remux;
@@ -147,6 +148,14 @@ enum Command {
     },
     /// Shows where the page is and the claim code, on the screen of the box. Runs beside the agent.
     Console(console::Args),
+    /// Types into the page of a new box what a file says: password, relay, recorders. Runs beside the agent; doing it again
+    /// adds only what is missing.
+    Provision {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        args: provision::Args,
+    },
     /// Prints the OpenAPI document of the API.
     Openapi,
     /// Tries the vendor's library and a recorder, and explains what fails.
@@ -193,6 +202,9 @@ fn main() -> ExitCode {
             with_config(&file, |config| reset::run(&config, &args))
         }
         Command::Console(args) => console::run(&args),
+        Command::Provision { file, args } => {
+            with_config(&file, |config| provision::run(&config.state, &args))
+        }
         Command::Openapi => print_openapi(),
         Command::Probe(args) => probe::run(&args),
         Command::SdkWorker => sdk::worker_main::run(),

@@ -7,6 +7,7 @@ mod archive_killed_while_it_is_built_and_cleared;
 mod backup_brings_a_lost_box_back;
 mod bad_config_is_explained;
 mod box_is_given_away;
+mod box_is_set_up_by_a_file;
 mod broker_of_ones_own;
 mod browser_at_the_site;
 mod browser_far_away;
