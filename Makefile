@@ -16,7 +16,7 @@ TEST_PACKAGES := chromium mosquitto-clients python3-venv swtpm systemd libtss2-t
 MACHINE_PACKAGES := qemu-system-x86 busybox-static binutils
 # The image, and the virtual box that tries it.
 IMAGE_PACKAGES := mmdebstrap rauc squashfs-tools mtools dosfstools fdisk grub-efi-amd64-bin grub-common openssl python3 binutils uidmap git
-IMAGE_TEST_PACKAGES := qemu-system-x86 ovmf
+IMAGE_TEST_PACKAGES := qemu-system-x86 ovmf openssh-client
 # The Debian packages, and the system that tries them.
 DEB_PACKAGES := dpkg-dev debhelper lintian python3 git
 DEB_TEST_PACKAGES := mmdebstrap systemd-container
@@ -116,7 +116,24 @@ image-next:
 
 .PHONY: image-try
 image-try: setup-image-test
-	$(TARGET)/$(PROFILE)/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(IMAGE)/holdfast-$(IMAGE_VERSION).1.raucb
+	$(TARGET)/debug/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(IMAGE)/holdfast-$(IMAGE_VERSION).1.raucb $(IMAGE_KEYS) $(ARGS)
+
+# Both go on where they stopped: every round is a line of target/torture-image-*.jsonl.
+UPDATES ?= 200
+RESETS ?= 25
+
+.PHONY: torture-image
+torture-image: image setup-image-test ## Updates good and bad, and hard resets, on the image in a virtual machine (hours); goes on where it stopped
+	cargo build --workspace --all-targets --locked
+	$(MAKE) torture-image-rounds PROFILE=$(PROFILE) IMAGE_CHANGED=$(IMAGE_CHANGED) IMAGE_VERSION=$(IMAGE_VERSION)
+
+TORTURE_IMAGE = $(BUILD_IMAGE) $(TARGET)/debug/torture_image
+TORTURE_IMAGE_ARGS = $(IMAGE)/holdfast-$(IMAGE_VERSION).img --version $(IMAGE_VERSION) --out $(IMAGE) --keys $(IMAGE_KEYS) $(ARGS)
+
+.PHONY: torture-image-rounds
+torture-image-rounds:
+	$(TORTURE_IMAGE) updates $(TORTURE_IMAGE_ARGS) --rounds $(UPDATES)
+	$(TORTURE_IMAGE) resets $(TORTURE_IMAGE_ARGS) --rounds $(RESETS)
 
 # What the layers are checked with, in a folder of its own.
 OELINT_VERSION := 9.10.3

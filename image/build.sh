@@ -4,6 +4,7 @@
 #
 #   image/build.sh all     everything
 #   image/build.sh system  only slots and update, of the root that was built last (another VERSION)
+#   image/build.sh spoilt <how>   an update that a box must not keep
 #
 # PROGRAM  the agent's binary        OUT   folder of what is made          VERSION  of the system
 # KEYS     keyring.pem, sign.pem, sign.key (docs/guide/image.md)           MIRROR, SECURITY_MIRROR  of Debian
@@ -22,6 +23,8 @@ KEYS=$(realpath "$KEYS")
 PROGRAM=$(realpath "$PROGRAM")
 WORK=$OUT/work
 mkdir -p "$WORK"
+# Which boxes an update is for.
+compatible=holdfast-x86_64
 
 says() { echo "image: $*"; }
 # The lines of a list that are not comments.
@@ -85,14 +88,15 @@ slots() {
 		sqfstar -quiet -no-progress -exit-on-error -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$WORK/root.img" > /dev/null
 }
 
-# The signed update.
-update() {
-	rm -rf "$WORK/bundle" "$OUT/holdfast-$VERSION.raucb"
+# bundle <file> <boot.img> <compatible> <certificate> <key>: a signed update.
+bundle() {
+	rm -rf "$WORK/bundle" "$1"
 	mkdir "$WORK/bundle"
-	cp --reflink=auto "$WORK/boot.img" "$WORK/root.img" "$WORK/bundle/"
+	cp --reflink=auto "$2" "$WORK/bundle/boot.img"
+	cp --reflink=auto "$WORK/root.img" "$WORK/bundle/root.img"
 	cat > "$WORK/bundle/manifest.raucm" <<-MANIFEST
 		[update]
-		compatible=holdfast-x86_64
+		compatible=$3
 		version=$VERSION
 
 		[bundle]
@@ -104,11 +108,38 @@ update() {
 		[image.root]
 		filename=root.img
 	MANIFEST
-	rauc --cert="$KEYS/sign.pem" --key="$KEYS/sign.key" bundle "$WORK/bundle" "$OUT/holdfast-$VERSION.raucb" > "$WORK/rauc.log" 2>&1 ||
-		{ cat "$WORK/rauc.log"; return 1; }
-	rauc --keyring="$KEYS/keyring.pem" info "$OUT/holdfast-$VERSION.raucb" > "$WORK/rauc.log" 2>&1 ||
-		{ cat "$WORK/rauc.log"; return 1; }
+	rauc --cert="$4" --key="$5" bundle "$WORK/bundle" "$1" > "$WORK/rauc.log" 2>&1 || { cat "$WORK/rauc.log"; return 1; }
 	rm -r "$WORK/bundle"
+}
+update() {
+	local made=$OUT/holdfast-$VERSION.raucb
+	bundle "$made" "$WORK/boot.img" "$compatible" "$KEYS/sign.pem" "$KEYS/sign.key"
+	rauc --keyring="$KEYS/keyring.pem" info "$made" > "$WORK/rauc.log" 2>&1 || { cat "$WORK/rauc.log"; return 1; }
+}
+
+# An update that a box must not keep, of the slots that were built last (docs/guide/image.md, "Trying it").
+spoilt() {
+	local made=$OUT/spoilt-$1.raucb boot=$WORK/boot-spoilt for=$compatible says=""
+	local certificate=$KEYS/sign.pem key=$KEYS/sign.key
+	case "$1" in
+	# Refused before anything is written.
+	foreign) "$HERE/keys.sh" "$WORK/foreign-keys"; certificate=$WORK/foreign-keys/sign.pem; key=$WORK/foreign-keys/sign.key ;;
+	machine) for=another-box ;;
+	# Installed, and not healthy: the kernel finds nothing to start, systemd is dead and the watchdog barks, the agent
+	# does not run, the slot cannot be read.
+	crashes) says="init=/missing" ;;
+	hangs) says="systemd.run='/bin/kill -SEGV 1'" ;;
+	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
+	unreadable) ;;
+	*) echo "unknown: $1" >&2; return 2 ;;
+	esac
+	rm -rf "$boot" "$boot.img"
+	cp -a "$WORK/boot" "$boot"
+	[ -z "$says" ] || sed -i "s|\(^linux .*\)|\1 $says|" "$boot/slot.cfg"
+	[ "$1" != unreadable ] || rm "$boot/slot.cfg"
+	mksquashfs "$boot" "$boot.img" -quiet -no-progress -comp gzip -all-root -noappend > /dev/null
+	bundle "$made" "$boot.img" "$for" "$certificate" "$key"
+	rm -r "$boot" "$boot.img"
 }
 
 # The partition that the box starts from: GRUB, and the variables in which it counts tries.
@@ -160,6 +191,10 @@ all)
 system)
 	slots
 	update
+	;;
+spoilt)
+	spoilt "$2"
+	exit
 	;;
 *)
 	echo "unknown: $1" >&2

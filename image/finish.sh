@@ -3,10 +3,15 @@
 set -eu
 systemd-sysusers
 systemctl enable --quiet systemd-networkd systemd-resolved systemd-timesyncd \
-	holdfast-agent holdfast-name holdfast-health holdfast-console@tty1 holdfast-console@ttyS0
-# Nobody logs in: there is no password, no SSH, and no login on any screen.
+	holdfast-agent holdfast-name holdfast-health holdfast-update.path holdfast-smart.timer \
+	holdfast-console@tty1 holdfast-console@ttyS0
+# What has nothing to do on a system that is read-only and asks its disks itself.
+systemctl disable --quiet smartmontools apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+	e2scrub_reap.service
+# Nobody logs in: there is no password, no SSH but what was signed for (support-access), and no login on any screen.
 passwd --quiet --lock root
 mkdir -p /data /boot/efi /etc/holdfast
+install -d -m 700 /root/.ssh
 # Made by each box: an empty file, over which systemd lays the id.
 : > /etc/machine-id
 rm -f /var/lib/dbus/machine-id

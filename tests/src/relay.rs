@@ -204,6 +204,11 @@ impl Relay {
     ) -> Result<Site> {
         let relay = json!({ "url": url, "ca_sha256": self.ca_sha256()? });
         let _: Value = appliance.client.put("/api/v1/system/relay", &relay).await?;
+        self.claim_waiting(appliance, site_name).await
+    }
+
+    /// Claims an appliance that knows this relay, by the code that it shows.
+    pub async fn claim_waiting(&self, appliance: &Appliance, site_name: &str) -> Result<Site> {
         let code = eventually("the appliance shows a claim code", || async {
             let claim: Claim = appliance.system().await.map_err(|e| e.to_string())?.claim;
             match (claim.state, &claim.code) {

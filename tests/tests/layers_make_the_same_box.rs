@@ -278,7 +278,12 @@ fn units_and_users_are_the_images() {
     let enabled: BTreeSet<String> = enabled
         .split_whitespace()
         .filter(|word| word.starts_with("holdfast-"))
-        .map(|word| format!("{word}.service"))
+        .map(
+            |word| match word.ends_with(".path") || word.ends_with(".timer") {
+                true => word.to_owned(),
+                false => format!("{word}.service"),
+            },
+        )
         .collect();
     let mut theirs = variable(&text(APPLIANCE), "SYSTEMD_SERVICE:${PN}");
     theirs.extend(variable(&text(AGENT), "SYSTEMD_SERVICE:${PN}"));

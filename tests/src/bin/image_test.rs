@@ -2,6 +2,7 @@
 //! happened, and ends with 0 or 1.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -14,18 +15,34 @@ struct Arguments {
     image: PathBuf,
     /// An update that is newer than the image.
     update: PathBuf,
+    /// Folder with the keys that it trusts.
+    keys: PathBuf,
+    /// Minutes for which the box is watched while it is idle: what it writes then.
+    #[arg(long, default_value_t = 0)]
+    idle: u64,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { image, update } = Arguments::parse();
+    let Arguments {
+        image,
+        update,
+        keys,
+        idle,
+    } = Arguments::parse();
     if let Some(why) = image::why_not() {
         anyhow::bail!("there is no virtual machine here: {why}");
     }
     let dir = tempfile::Builder::new()
         .prefix("holdfast-image-")
         .tempdir()?;
-    let told = image::first_day_and_update(&Files { image, update }, dir.path()).await;
+    let files = Files {
+        image,
+        update,
+        keys,
+        idle: Duration::from_secs(idle * 60),
+    };
+    let told = image::first_day_and_update(&files, dir.path()).await;
     let judged = told.and_then(|table| {
         println!("\n{table}");
         image::check(&table)

@@ -2,12 +2,12 @@
 //!
 //! Where there is no hardware for it, QEMU emulates the processor: slower, and as good for this.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -26,6 +26,9 @@ const PORT: u16 = 80;
 /// Debian's package `ovmf`.
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS.fd";
+
+/// How long QEMU may take to listen.
+const MONITOR_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why there is no virtual box here; none when there is.
 pub fn why_not() -> Option<String> {
@@ -47,7 +50,38 @@ pub fn why_not() -> Option<String> {
 pub struct Machine {
     dir: PathBuf,
     port: u16,
+    ssh_port: u16,
+    /// Sticks that were put in so far.
+    sticks: u32,
     process: Option<Process>,
+}
+
+/// A USB stick's image.
+#[derive(Debug, Clone)]
+pub struct Stick(PathBuf);
+
+impl Stick {
+    /// Makes one, with files or folders under these names.
+    pub fn new(image: &Path, holds: &[(&str, &Path)]) -> Result<Self> {
+        let stick = path(image);
+        let mut bytes = 64 << 20;
+        for (_, from) in holds {
+            bytes += run("du", &["-sb", &path(from)])?
+                .split_whitespace()
+                .next()
+                .context("du")?
+                .parse::<u64>()?;
+        }
+        std::fs::File::create(image)?.set_len(bytes)?;
+        run("mkfs.vfat", &["-F", "32", "-n", "HOLDFAST", &stick])?;
+        for (name, from) in holds {
+            run(
+                "mcopy",
+                &["-s", "-i", &stick, &path(from), &format!("::/{name}")],
+            )?;
+        }
+        Ok(Self(image.to_owned()))
+    }
 }
 
 impl Machine {
@@ -60,11 +94,14 @@ impl Machine {
             .open(&disk)?
             .set_len(disk_bytes)?;
         std::fs::copy(VARIABLES, dir.join("variables.fd")).context(VARIABLES)?;
-        // Free now; between this and QEMU's own bind nobody else on this machine is asked for it.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        // Free now; between this and QEMU's own bind nobody else on this machine is asked for them.
+        let free = || -> Result<TcpListener> { Ok(TcpListener::bind("127.0.0.1:0")?) };
+        let (page, ssh) = (free()?, free()?);
         Ok(Self {
             dir: dir.to_owned(),
-            port,
+            port: page.local_addr()?.port(),
+            ssh_port: ssh.local_addr()?.port(),
+            sticks: 0,
             process: None,
         })
     }
@@ -72,6 +109,11 @@ impl Machine {
     /// Where its page answers.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where its SSH answers, once that is open.
+    pub fn ssh_port(&self) -> u16 {
+        self.ssh_port
     }
 
     /// What came over the serial line, over all boots.
@@ -107,11 +149,21 @@ impl Machine {
             .args(["-device", "i6300esb", "-action", "watchdog=reset"])
             .arg("-netdev")
             .arg(format!(
-                "user,id=net,hostfwd=tcp:127.0.0.1:{}-:{PORT}",
-                self.port
+                "user,id=net,hostfwd=tcp:127.0.0.1:{}-:{PORT},hostfwd=tcp:127.0.0.1:{}-:22",
+                self.port, self.ssh_port
             ))
             .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        base::durable::remove_if_there(&self.monitor())?;
         self.process = Some(Process::start("machine", &command, &self.log())?);
+        let begun = Instant::now();
+        while let Err(error) = UnixStream::connect(self.monitor()) {
+            ensure!(
+                begun.elapsed() < MONITOR_PATIENCE,
+                "QEMU's monitor: {error}\n{}",
+                tail(&self.log(), 10)
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
         Ok(())
     }
 
@@ -119,43 +171,84 @@ impl Machine {
         self.dir.join("monitor")
     }
 
-    /// Puts in a USB stick with this update on it.
-    pub fn put_in_stick(&self, update: &Path) -> Result<()> {
-        let stick = path(&self.dir.join("stick.img"));
-        let bytes = update.metadata()?.len() + (64 << 20);
-        std::fs::File::create(&stick)?.set_len(bytes)?;
-        run("mkfs.vfat", &["-F", "32", "-n", "HOLDFAST", &stick])?;
-        run("mcopy", &["-i", &stick, &path(update), "::/holdfast.raucb"])?;
+    /// Says something to QEMU's monitor, and waits until it was heard.
+    fn tell(&self, commands: &str) -> Result<()> {
         let mut monitor = UnixStream::connect(self.monitor()).context("QEMU's monitor")?;
-        writeln!(
-            monitor,
-            "drive_add 0 if=none,id=stick,format=raw,readonly=on,file={stick}\n\
-             device_add usb-storage,bus=usb.0,drive=stick"
-        )?;
-        // It reads no further once we are gone.
-        let mut answer = [0; 4096];
-        monitor.set_read_timeout(Some(Duration::from_secs(2)))?;
-        while std::io::Read::read(&mut monitor, &mut answer).is_ok_and(|read| read > 0) {}
+        monitor.set_read_timeout(Some(Duration::from_secs(20)))?;
+        // It reads no further once we are gone, so the answer to the last one is waited for.
+        writeln!(monitor, "{commands}\ninfo status")?;
+        let (mut told, mut answer) = (Vec::new(), [0; 4096]);
+        let last = b"VM status:";
+        while !told.windows(last.len()).any(|seen| seen == last) {
+            let read = monitor.read(&mut answer).context("QEMU's monitor")?;
+            ensure!(read > 0, "QEMU's monitor has gone");
+            told.extend_from_slice(&answer[..read]);
+        }
         Ok(())
+    }
+
+    /// Puts in a USB stick.
+    pub fn put_in(&mut self, stick: &Stick) -> Result<()> {
+        // A device that was taken out is gone only once the system in there has let go of it.
+        self.sticks += 1;
+        let n = self.sticks;
+        self.tell(&format!(
+            "drive_add 0 if=none,id=drive{n},format=raw,readonly=on,file={}\n\
+             device_add usb-storage,bus=usb.0,drive=drive{n},id=stick{n}",
+            path(&stick.0)
+        ))
+    }
+
+    /// Takes out the one that was put in last.
+    pub fn take_out(&self) -> Result<()> {
+        self.tell(&format!("device_del stick{}", self.sticks))
+    }
+
+    /// The button that nobody should have to press: processor and memory begin anew, at any moment.
+    pub fn reset(&self) -> Result<()> {
+        self.tell("system_reset")
+    }
+
+    /// How much came over the serial line so far.
+    pub fn mark(&self) -> Result<usize> {
+        Ok(self.log().metadata()?.len() as usize)
     }
 
     /// How often a text came over the serial line.
     pub fn count(&self, text: &str) -> Result<usize> {
-        let log = std::fs::read(self.log())?;
-        Ok(String::from_utf8_lossy(&log).matches(text).count())
+        self.count_since(0, text)
     }
 
-    /// Waits until a text has come so often.
-    pub async fn said(&mut self, text: &str, times: usize, patience: Duration) -> Result<()> {
+    /// The same, after a mark.
+    pub fn count_since(&self, mark: usize, text: &str) -> Result<usize> {
+        let log = std::fs::read(self.log())?;
+        let since = log.get(mark..).unwrap_or_default();
+        Ok(String::from_utf8_lossy(since).matches(text).count())
+    }
+
+    /// Waits until a text comes after a mark.
+    pub async fn says_since(&mut self, mark: usize, text: &str, patience: Duration) -> Result<()> {
+        self.says_one_of(mark, &[text], patience).await.map(|_| ())
+    }
+
+    /// Waits until one of these comes after a mark; which.
+    pub async fn says_one_of<'a>(
+        &mut self,
+        mark: usize,
+        texts: &[&'a str],
+        patience: Duration,
+    ) -> Result<&'a str> {
         let log = self.log();
         let alive = self.process.as_mut().is_some_and(Process::is_running);
         ensure!(alive, "the machine has ended:\n{}", tail(&log, 40));
-        let what = format!("the serial line says {text:?} {times} times");
+        let what = format!("the serial line says one of {texts:?}");
         eventually_within(&what, patience, || async {
-            match self.count(text) {
-                Ok(count) if count >= times => Ok(()),
-                _ => Err(tail(&log, 40)),
-            }
+            let said = |text: &&&str| self.count_since(mark, text).is_ok_and(|count| count > 0);
+            texts
+                .iter()
+                .find(said)
+                .copied()
+                .ok_or_else(|| tail(&log, 40))
         })
         .await
     }

@@ -17,7 +17,11 @@ SRC_URI = "\
     file://image/root/etc/systemd/system/holdfast-first-boot.service \
     file://image/root/etc/systemd/system/holdfast-health.service \
     file://image/root/etc/systemd/system/holdfast-name.service \
-    file://image/root/etc/systemd/system/holdfast-update@.service \
+    file://image/root/etc/systemd/system/holdfast-smart.service \
+    file://image/root/etc/systemd/system/holdfast-smart.timer \
+    file://image/root/etc/systemd/system/holdfast-stick@.service \
+    file://image/root/etc/systemd/system/holdfast-update.path \
+    file://image/root/etc/systemd/system/holdfast-update.service \
     file://image/root/etc/systemd/timesyncd.conf.d \
     file://image/root/etc/tmpfiles.d \
     file://image/root/etc/udev \
@@ -42,6 +46,8 @@ do_install() {
     install -D -m 0644 -t ${D}${systemd_unitdir}/journald.conf.d ${S}/systemd/journald.conf.d/holdfast.conf
     install -d ${D}${nonarch_libdir}/holdfast
     echo "${HOLDFAST_VERSION}" > ${D}${nonarch_libdir}/holdfast/version
+    # Who was signed for is let in by what is laid over this.
+    install -d -m 0700 ${D}${ROOT_HOME}/.ssh
     # Where data, the ESP and the settings are mounted.
     install -d ${D}/data ${D}/boot/efi ${D}${sysconfdir}/holdfast
 }
@@ -50,6 +56,8 @@ do_install() {
 SYSTEMD_SERVICE:${PN} = "\
     holdfast-name.service \
     holdfast-health.service \
+    holdfast-smart.timer \
+    holdfast-update.path \
     holdfast-console@tty1.service \
     holdfast-console@ttyS0.service \
 "
@@ -57,12 +65,24 @@ SYSTEMD_SERVICE:${PN} = "\
 FILES:${PN} += "\
     /boot/efi \
     /data \
+    ${ROOT_HOME}/.ssh \
     ${datadir}/holdfast \
     ${nonarch_libdir}/holdfast \
     ${nonarch_libdir}/repart.d \
     ${systemd_unitdir}/journald.conf.d \
 "
-RDEPENDS:${PN} = "bash e2fsprogs-mke2fs grub-editenv holdfast-agent rauc util-linux-findmnt"
+RDEPENDS:${PN} = "\
+    bash \
+    dropbear \
+    e2fsprogs-mke2fs \
+    grub-editenv \
+    holdfast-agent \
+    openssl-bin \
+    rauc \
+    util-linux-findmnt \
+    util-linux-lsblk \
+    util-linux-setpriv \
+"
 
 # RAUC's settings and keyring are these.
 RPROVIDES:${PN} = "virtual-rauc-conf"

@@ -1,0 +1,250 @@
+//! The first day of a box, and its first update.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use jiff::{SignedDuration, Timestamp};
+use wire::resource::{Recording, Site, Storage};
+
+use super::access::Helper;
+use super::machine::{HOST, Machine, Stick};
+use super::{
+    DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
+    recorder, seconds, until_ready,
+};
+use crate::appliance::Appliance;
+use crate::eventually::eventually_within;
+use crate::main_job::Table;
+use crate::process::program;
+use crate::relay::Relay;
+
+/// Least that the data partition then has.
+const DATA_BYTES_MIN: u64 = 5 << 30;
+
+/// Boots the image on a larger disk, with a stick in it that sets it up, and lives through its first day; `dir` holds all
+/// that this needs.
+pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
+    let mut table = Table::default();
+    let nvr = recorder(channels(2)?).await?;
+    let mut relay = Relay::new(&dir.join("relay"))?;
+    // The name by which the box reaches this machine.
+    relay.set("web", "public_host", HOST);
+    relay.start().await?;
+    relay.first_login().await?;
+    let url = format!("https://{HOST}:{}", port_of(relay.url())?);
+    let settings = dir.join("provision.toml");
+    std::fs::write(
+        &settings,
+        provision(&nvr, Some((&url, &relay.ca_sha256()?))),
+    )?;
+    let library = dir.join("sdk");
+    std::fs::create_dir(&library)?;
+    std::fs::copy(program("libhcnetsdk.so")?, library.join("libhcnetsdk.so"))?;
+    let holds = [("provision.toml", settings.as_path()), ("sdk", &library)];
+    let first_stick = Stick::new(&dir.join("first.img"), &holds)?;
+
+    let mut machine = Machine::new(dir, &files.image, DISK_BYTES)?;
+    machine.boot()?;
+    let begun = Instant::now();
+    machine.put_in(&first_stick)?;
+    let mut appliance = appliance(dir, &machine)?;
+    until_ready(&appliance.client).await?;
+    table.row("first boot to the API", seconds(begun), true);
+    machine
+        .says_since(0, &format!("Recorder {HOST} is added"), PATIENCE)
+        .await?;
+    table.row("  set up by a stick", seconds(begun), true);
+    appliance.login().await?;
+    held(&appliance, 1).await?;
+    table.row(
+        "first verified recording",
+        seconds(begun),
+        begun.elapsed() < Duration::from_secs(300),
+    );
+    let before = held(&appliance, 4).await?;
+
+    let claiming = Instant::now();
+    let site = relay.claim_waiting(&appliance, "Harbour").await?;
+    table.row(
+        "claimed through a relay on the host",
+        seconds(claiming),
+        true,
+    );
+    indexed(&relay, before.len()).await?;
+    let missing = appliance.system().await?.sdk_problem;
+    table.row(
+        "the vendor's library, by the stick",
+        missing.clone().unwrap_or_else(|| "there".into()),
+        missing.is_none(),
+    );
+
+    let storage: Storage = appliance.client.get("/api/v1/storage").await?;
+    let volume = storage.volumes.first().context("a volume")?;
+    table.row(
+        "data partition grown",
+        format!(
+            "{:.1} GiB of a disk of {} GiB",
+            gib(volume.total_bytes),
+            DISK_BYTES >> 30
+        ),
+        volume.total_bytes >= DATA_BYTES_MIN,
+    );
+    let name = machine.name()?;
+    table.row(
+        "the screen tells name and page",
+        name.clone(),
+        name.starts_with("holdfast-"),
+    );
+    machine.says_since(0, GOOD, PATIENCE).await?;
+    // GRUB speaks twice where the firmware has the serial line too.
+    let only_a = machine.count(SLOT_A)? > 0 && machine.count(SLOT_B)? == 0;
+    table.row("slot A is good", seconds(begun), only_a);
+    machine.take_out()?;
+    support(&mut table, &mut machine, files, dir, &name).await?;
+
+    let updating = Instant::now();
+    let stick = Stick::new(
+        &dir.join("update.img"),
+        &[("holdfast.raucb", &files.update)],
+    )?;
+    let mark = machine.mark()?;
+    machine.put_in(&stick)?;
+    machine.says_since(mark, SLOT_B, PATIENCE).await?;
+    let installed = updating.elapsed();
+    machine.says_since(mark, GOOD, PATIENCE).await?;
+    table.row(
+        "update from a stick, A to B",
+        format!(
+            "installed after {:.0} s, good after {}",
+            installed.as_secs_f64(),
+            seconds(updating)
+        ),
+        true,
+    );
+    kept(&mut table, &mut appliance, &relay, &site, &before).await?;
+    let after = machine.name()?;
+    table.row("  the name", after.clone(), after == name);
+    machine.end()?;
+    relay.stop()?;
+    Ok(table)
+}
+
+/// Nobody can log in but who was signed for; what the box is like from within.
+async fn support(
+    table: &mut Table,
+    machine: &mut Machine,
+    files: &Files,
+    dir: &Path,
+    name: &str,
+) -> Result<()> {
+    let helper = Helper::new(dir, &files.keys)?;
+    let before = helper.asks(machine, "true").is_err();
+    let until = Timestamp::now() + SignedDuration::from_hours(1);
+    for (to, answer) in [
+        ("holdfast-another", "support access is refused: it is for"),
+        (name, "support access is open until"),
+    ] {
+        let permission = helper.permission(to, until)?;
+        let holds = [("support-access", permission.as_path())];
+        let stick = Stick::new(&dir.join(format!("support-{to}.img")), &holds)?;
+        let mark = machine.mark()?;
+        machine.put_in(&stick)?;
+        machine.says_since(mark, answer, PATIENCE).await?;
+        machine.take_out()?;
+    }
+    let user = eventually_within("SSH answers", PATIENCE, || async {
+        helper.asks(machine, "id -un").map_err(|e| e.to_string())
+    })
+    .await?;
+    let shut = "closed before; open for this box alone, and for an hour";
+    table.row("support access, by a stick", shut, before && user == "root");
+    let exposure = helper.asks(
+        machine,
+        "systemd-analyze security --no-pager holdfast-agent | tail -n 1 | grep -o '[0-9.]* [A-Z]*'",
+    )?;
+    let low = exposure
+        .split(' ')
+        .next()
+        .and_then(|figure| figure.parse::<f64>().ok())
+        .is_some_and(|figure| figure <= 2.0);
+    table.row("  exposure of the agent (at most 2.0)", exposure, low);
+    let used = helper.asks(machine, "free -m | awk '/^Mem/ {print $3}'")?;
+    table.row("  memory of the whole box", format!("{used} MiB"), true);
+    let failed = helper.asks(machine, "systemctl --failed --plain --no-legend | wc -l")?;
+    table.row("  units that failed", failed.clone(), failed == "0");
+    if !files.idle.is_zero() {
+        table.row(
+            "  written by an idle box",
+            written(machine, &helper, files.idle).await?,
+            true,
+        );
+    }
+    let disks = helper.asks(machine, "ls /run/holdfast-smart | wc -l")?;
+    table.row(
+        "  disks that were asked how they fare",
+        disks.clone(),
+        disks != "0",
+    );
+    Ok(())
+}
+
+/// What the disk is given to write while nothing is fetched, in a day's measure.
+async fn written(machine: &Machine, helper: &Helper, idle: Duration) -> Result<String> {
+    // Written sectors of 512 bytes (Documentation/admin-guide/iostats.rst).
+    let bytes = || -> Result<u64> {
+        let sectors = helper.asks(machine, "awk '$3 == \"vda\" {print $10}' /proc/diskstats")?;
+        Ok(sectors.parse::<u64>()? * 512)
+    };
+    let (before, begun) = (bytes()?, Instant::now());
+    tokio::time::sleep(idle).await;
+    let (after, seconds) = (bytes()?, begun.elapsed().as_secs_f64());
+    let a_day = (after - before) as f64 / seconds * 86_400.0;
+    Ok(format!(
+        "{:.0} MB a day ({:.1} MB in {:.0} min)",
+        a_day / 1e6,
+        (after - before) as f64 / 1e6,
+        seconds / 60.0
+    ))
+}
+
+/// What was there before the update is there after it.
+async fn kept(
+    table: &mut Table,
+    appliance: &mut Appliance,
+    relay: &Relay,
+    site: &Site,
+    before: &[Recording],
+) -> Result<()> {
+    until_ready(&appliance.client).await?;
+    appliance.login().await.context("log in after the update")?;
+    let after = held(appliance, before.len()).await?;
+    table.row(
+        "  recordings kept, digests equal",
+        format!("{} of {}", after.len(), before.len()),
+        lost(before, &after).is_empty() && after.len() == before.len(),
+    );
+    let online = relay.site_online(site).await?;
+    table.row("  membership kept: online at the relay", online.name, true);
+    Ok(())
+}
+
+async fn indexed(relay: &Relay, count: usize) -> Result<()> {
+    eventually_within("the relay lists what the box holds", PATIENCE, || async {
+        let listed = relay.recordings().await.map_err(|e| e.to_string())?.len();
+        match listed >= count {
+            true => Ok(()),
+            false => Err(format!("{listed}")),
+        }
+    })
+    .await
+}
+
+fn port_of(url: &str) -> Result<u16> {
+    let (_, port) = url.rsplit_once(':').context("a port")?;
+    Ok(port.parse()?)
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}

@@ -1,0 +1,193 @@
+//! Hard resets while the box records: it starts again by itself, and what it told of is there.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hcnetsdk::scenario::Channel;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use wire::resource::{Recorder, Recording, RecordingStatus};
+
+use super::access::Helper;
+use super::machine::{Machine, Stick};
+use super::{
+    DISK_BYTES, GOOD, PATIENCE, appliance, channels, held, lost, provision, recorder, show,
+    until_ready,
+};
+use crate::appliance::Appliance;
+use crate::eventually::eventually_within;
+use crate::isapi_recorder::IsapiRecorder;
+use crate::seed::Seed;
+
+/// Recordings of each camera that the recorder gets for each reset.
+const MORE: u32 = 3;
+const RECORDINGS_MAX: u32 = 90;
+
+/// What became of one reset.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Round {
+    /// From 0.
+    pub number: u64,
+    /// Seconds from the reset until the page answered.
+    pub ready_s: f64,
+    /// Recordings that were told of as held before.
+    pub looked_for: usize,
+    /// Those of them that were gone or others afterwards.
+    pub lost: usize,
+    /// Downloads that were under way.
+    pub under_way: usize,
+    /// Whether the recorders' list was what it was.
+    pub settings: bool,
+}
+
+/// A box whose reset button is pressed over and over.
+#[derive(Debug)]
+pub struct Campaign {
+    dir: PathBuf,
+    keys: PathBuf,
+    machine: Machine,
+    appliance: Appliance,
+    nvr: IsapiRecorder,
+    all: Vec<Channel>,
+    shown: u32,
+    known: Vec<Recording>,
+    recorder: Option<Recorder>,
+    boots: usize,
+}
+
+impl Campaign {
+    /// A new box that holds something.
+    pub async fn begin(image: &Path, keys: &Path, dir: &Path) -> Result<Self> {
+        let nvr = recorder(Vec::new()).await?;
+        let mut machine = Machine::new(dir, image, DISK_BYTES)?;
+        let settings = dir.join("provision.toml");
+        std::fs::write(&settings, provision(&nvr, None))?;
+        let first = Stick::new(&dir.join("first.img"), &[("provision.toml", &settings)])?;
+        machine.boot()?;
+        machine.put_in(&first)?;
+        let mut this = Self {
+            dir: dir.to_owned(),
+            keys: keys.to_owned(),
+            appliance: appliance(dir, &machine)?,
+            machine,
+            nvr,
+            all: channels(RECORDINGS_MAX)?,
+            shown: MORE,
+            known: Vec::new(),
+            recorder: None,
+            boots: 1,
+        };
+        show(&this.nvr, &this.all, this.shown);
+        this.machine.says_since(0, GOOD, PATIENCE).await?;
+        this.machine.says_since(0, "is added", PATIENCE).await?;
+        this.machine.take_out()?;
+        this.appliance.login().await?;
+        this.known = held(&this.appliance, 2 * MORE as usize).await?;
+        this.recorder = this.appliance.recorders().await?.into_iter().next();
+        Ok(this)
+    }
+
+    /// One reset, at some moment while it fetches.
+    pub async fn round(&mut self, number: u64) -> Result<Round> {
+        let mut seed = Seed::of(number);
+        self.shown = (self.shown + MORE).min(RECORDINGS_MAX);
+        show(&self.nvr, &self.all, self.shown);
+        // A start looks for footage at once: this one is for that, and the next for what comes back.
+        self.start_again().await?;
+        let wanted = self.known.len() + 1 + seed.below(u64::from(MORE)) as usize;
+        held(&self.appliance, wanted.min(2 * self.shown as usize)).await?;
+        tokio::time::sleep(Duration::from_millis(seed.below(4_000))).await;
+        // What it tells last is what must be there.
+        let told = self.appliance.recordings().await?;
+        let (done, waiting): (Vec<Recording>, Vec<Recording>) = told
+            .into_iter()
+            .partition(|one| one.status == RecordingStatus::Completed);
+        let ready_s = self.start_again().await?;
+        let now = held(&self.appliance, 0).await?;
+        let gone = lost(&done, &now);
+        for one in &gone {
+            println!("LOST: {one}");
+        }
+        let recorder = self.appliance.recorders().await?.into_iter().next();
+        let same = |a: &Recorder, b: &Recorder| {
+            (a.id, &a.address, a.port, &a.username) == (b.id, &b.address, b.port, &b.username)
+        };
+        self.known = held(&self.appliance, 2 * self.shown as usize).await?;
+        Ok(Round {
+            number,
+            ready_s,
+            looked_for: done.len(),
+            lost: gone.len(),
+            under_way: waiting.len(),
+            settings: self
+                .recorder
+                .as_ref()
+                .zip(recorder.as_ref())
+                .is_some_and(|(a, b)| same(a, b)),
+        })
+    }
+
+    /// A reset, and the seconds until the page answers again.
+    async fn start_again(&mut self) -> Result<f64> {
+        let mark = self.machine.mark()?;
+        self.machine.reset()?;
+        self.boots += 1;
+        let begun = Instant::now();
+        self.machine
+            .says_since(mark, "Holdfast: slot", PATIENCE)
+            .await?;
+        until_ready(&self.appliance.client).await?;
+        let ready_s = begun.elapsed().as_secs_f64();
+        self.appliance.login().await?;
+        Ok(ready_s)
+    }
+
+    /// What the box says from within at the end: boots that the journal knows of all that there were, and the check.
+    pub async fn end(mut self) -> Result<String> {
+        let helper = Helper::new(&self.dir, &self.keys)?;
+        let until = Timestamp::now() + SignedDuration::from_hours(1);
+        let permission = helper.permission(&self.machine.name()?, until)?;
+        let holds = [("support-access", permission.as_path())];
+        let stick = Stick::new(&self.dir.join("support.img"), &holds)?;
+        let mark = self.machine.mark()?;
+        self.machine.put_in(&stick)?;
+        self.machine
+            .says_since(mark, "support access is open", PATIENCE)
+            .await?;
+        let ask = |command: &'static str| {
+            let (helper, machine) = (&helper, &self.machine);
+            eventually_within("the box answers", PATIENCE, move || async move {
+                helper.asks(machine, command).map_err(|e| e.to_string())
+            })
+        };
+        let boots = ask("journalctl --list-boots --no-pager -q | wc -l").await?;
+        let check = ask(
+            "setpriv --reuid=holdfast --regid=holdfast --init-groups edge-agent check | tail -n 1",
+        )
+        .await?;
+        let settings =
+            ask("cmp /etc/holdfast/agent.toml /usr/share/holdfast/agent.toml && echo as it was")
+                .await?;
+        self.machine.end().context("the end")?;
+        Ok(format!(
+            "the journal knows {boots} of {} boots; check: {check}; agent.toml: {settings}",
+            self.boots
+        ))
+    }
+}
+
+/// All rounds in words.
+pub fn summary(rounds: &[Round]) -> String {
+    let sum = |of: fn(&Round) -> usize| rounds.iter().map(of).sum::<usize>();
+    let longest = rounds.iter().map(|round| round.ready_s).fold(0.0, f64::max);
+    format!(
+        "{} hard resets, {} with something under way; recordings looked for {}, lost {}; settings changed {}; until the page \
+         answers at most {longest:.0} s",
+        rounds.len(),
+        sum(|round| usize::from(round.under_way > 0)),
+        sum(|round| round.looked_for),
+        sum(|round| round.lost),
+        sum(|round| usize::from(!round.settings)),
+    )
+}

@@ -1,0 +1,384 @@
+//! Updates by the hundred, good and bad: the box always goes forward or back, by itself, and loses nothing.
+//!
+//! Faults that end before the box starts again share one running machine; each of the others starts it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hcnetsdk::scenario::Channel;
+use serde::{Deserialize, Serialize};
+use wire::resource::Recording;
+
+use super::machine::{Machine, Stick};
+use super::{
+    DISK_BYTES, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
+    recorder, show, until_ready,
+};
+use crate::appliance::Appliance;
+use crate::isapi_recorder::IsapiRecorder;
+use crate::seed::Seed;
+
+/// Recordings of each of the two cameras when it begins; one more of each at every start.
+const RECORDINGS_FIRST: u32 = 2;
+const RECORDINGS_MAX: u32 = 40;
+/// What the box says of an update that it does not take.
+const GOES_ON: &str = "goes on";
+const STARTED: &str = "is installed and is being started";
+/// Longest until a box has gone back: three starts of a system that is not healthy, and one of the one before.
+const BACK: Duration = Duration::from_secs(1_500);
+
+/// What is wrong with an update, or done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Nothing.
+    Good,
+    /// Signed by somebody else.
+    Foreign,
+    /// Only its first part.
+    Truncated,
+    /// Some of its bytes are others.
+    Damaged,
+    /// For another box.
+    Machine,
+    /// Not newer than what runs.
+    Older,
+    /// The kernel finds nothing to start.
+    Crashes,
+    /// systemd is dead, and the watchdog barks.
+    Hangs,
+    /// The agent does not run.
+    Useless,
+    /// The slot cannot be read.
+    Unreadable,
+    /// The power goes at some moment from the first byte that is written until the new system is good.
+    Cut,
+}
+
+const STARTING: [Kind; 8] = [
+    Kind::Good,
+    Kind::Cut,
+    Kind::Crashes,
+    Kind::Useless,
+    Kind::Cut,
+    Kind::Hangs,
+    Kind::Good,
+    Kind::Unreadable,
+];
+const REFUSED: [Kind; 5] = [
+    Kind::Foreign,
+    Kind::Truncated,
+    Kind::Machine,
+    Kind::Older,
+    Kind::Damaged,
+];
+
+impl Kind {
+    /// Of the update with this number, from 0: every eighth one starts the box again.
+    fn of(number: u64) -> Self {
+        let at = |kinds: &[Self], n: u64| kinds[(n % kinds.len() as u64) as usize];
+        match number % 8 {
+            7 => at(&STARTING, number / 8),
+            _ => at(&REFUSED, number),
+        }
+    }
+
+    /// What the box says of one that it does not take.
+    fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Foreign | Self::Truncated => Some("is not signed by a key that this box trusts"),
+            Self::Machine | Self::Damaged => Some("could not be installed"),
+            Self::Older => Some("is not newer than"),
+            _ => None,
+        }
+    }
+}
+
+/// What became of one update.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Round {
+    /// From 0.
+    pub number: u64,
+    /// What was wrong with it.
+    pub kind: Kind,
+    /// Whether the box was started by it.
+    pub started: bool,
+    /// Whether another system ran afterwards.
+    pub forward: bool,
+    /// Seconds until the box was good again, or had said no.
+    pub seconds: f64,
+    /// Recordings that were looked for before.
+    pub looked_for: usize,
+    /// Those of them that were not there or not the same.
+    pub lost: usize,
+}
+
+/// Where things are built.
+#[derive(Debug)]
+pub struct Factory {
+    /// The flashable image.
+    pub image: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// What `image/build.sh` writes to.
+    pub out: PathBuf,
+}
+
+impl Factory {
+    /// Has `image/build.sh` make something of another version.
+    fn build(&self, arguments: &[&str], version: &str) -> Result<()> {
+        let output = Command::new("image/build.sh")
+            .args(arguments)
+            .env("VERSION", version)
+            .output()
+            .context("image/build.sh")?;
+        ensure!(
+            output.status.success(),
+            "image/build.sh {arguments:?}:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// A stick with the update of this number.
+    fn stick(&self, dir: &Path, number: u64, kind: Kind) -> Result<Stick> {
+        let version = format!("{}.{}", self.version, number + 1);
+        let spoilt = |how: &str| -> Result<PathBuf> {
+            self.build(&["spoilt", how], &version)?;
+            Ok(self.out.join(format!("spoilt-{how}.raucb")))
+        };
+        let good = |version: &str| self.out.join(format!("holdfast-{version}.raucb"));
+        let newer = || -> Result<PathBuf> {
+            self.build(&["system"], &version)?;
+            Ok(good(&version))
+        };
+        let (bundle, keep) = match kind {
+            Kind::Good | Kind::Cut => (newer()?, false),
+            Kind::Older => (good(&self.version), true),
+            Kind::Foreign => (spoilt("foreign")?, false),
+            Kind::Machine => (spoilt("machine")?, false),
+            Kind::Crashes => (spoilt("crashes")?, false),
+            Kind::Hangs => (spoilt("hangs")?, false),
+            Kind::Useless => (spoilt("useless")?, false),
+            Kind::Unreadable => (spoilt("unreadable")?, false),
+            Kind::Truncated | Kind::Damaged => {
+                let whole = newer()?;
+                let bytes = whole.metadata()?.len();
+                let file = std::fs::File::options().write(true).open(&whole)?;
+                match kind {
+                    Kind::Truncated => file.set_len(bytes * 6 / 10)?,
+                    _ => std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 512], bytes / 3)?,
+                }
+                (whole, false)
+            }
+        };
+        let stick = Stick::new(
+            &dir.join(format!("{kind:?}.img")),
+            &[("holdfast.raucb", &bundle)],
+        )?;
+        if !keep {
+            std::fs::remove_file(bundle)?;
+        }
+        Ok(stick)
+    }
+}
+
+/// A box that is updated over and over.
+#[derive(Debug)]
+pub struct Campaign {
+    factory: Factory,
+    dir: PathBuf,
+    machine: Machine,
+    appliance: Appliance,
+    nvr: IsapiRecorder,
+    /// What it held when it was last looked at.
+    known: Vec<Recording>,
+    recordings: u32,
+    /// All that the recorder will ever have.
+    all: Vec<Channel>,
+    /// Sticks with what is refused can be put in again.
+    sticks: std::collections::HashMap<Kind, Stick>,
+}
+
+impl Campaign {
+    /// A new box that holds something.
+    pub async fn begin(factory: Factory, dir: &Path) -> Result<Self> {
+        let nvr = recorder(Vec::new()).await?;
+        let mut machine = Machine::new(dir, &factory.image, DISK_BYTES)?;
+        let settings = dir.join("provision.toml");
+        std::fs::write(&settings, provision(&nvr, None))?;
+        let first = Stick::new(&dir.join("first.img"), &[("provision.toml", &settings)])?;
+        machine.boot()?;
+        machine.put_in(&first)?;
+        let mut this = Self {
+            appliance: appliance(dir, &machine)?,
+            factory,
+            dir: dir.to_owned(),
+            machine,
+            nvr,
+            known: Vec::new(),
+            recordings: 0,
+            all: channels(RECORDINGS_MAX)?,
+            sticks: std::collections::HashMap::new(),
+        };
+        this.show(RECORDINGS_FIRST);
+        this.machine.says_since(0, GOOD, PATIENCE).await?;
+        this.machine.says_since(0, "is added", PATIENCE).await?;
+        this.machine.take_out()?;
+        this.look(2 * RECORDINGS_FIRST as usize).await?;
+        Ok(this)
+    }
+
+    /// The recorder has so many recordings of each camera now.
+    fn show(&mut self, recordings: u32) {
+        self.recordings = recordings.min(RECORDINGS_MAX);
+        show(&self.nvr, &self.all, self.recordings);
+    }
+
+    /// Waits until so much is held, and counts what is gone of what was held before.
+    async fn look(&mut self, at_least: usize) -> Result<(usize, usize)> {
+        until_ready(&self.appliance.client).await?;
+        self.appliance.login().await?;
+        let now = held(&self.appliance, at_least).await?;
+        let gone = lost(&self.known, &now);
+        for one in &gone {
+            println!("LOST: {one}");
+        }
+        let looked_for = self.known.len();
+        self.known = now;
+        Ok((looked_for, gone.len()))
+    }
+
+    fn slot(&self, mark: usize) -> Result<Option<&'static str>> {
+        let last = |text: &str| -> Result<Option<usize>> {
+            let log = std::fs::read(self.machine.log())?;
+            let since = String::from_utf8_lossy(log.get(mark..).unwrap_or_default()).into_owned();
+            Ok(since.rfind(text))
+        };
+        Ok(match (last(SLOT_A)?, last(SLOT_B)?) {
+            (None, None) => None,
+            (a, b) if a > b => Some(SLOT_A),
+            _ => Some(SLOT_B),
+        })
+    }
+
+    /// One update.
+    pub async fn round(&mut self, number: u64) -> Result<Round> {
+        let kind = Kind::of(number);
+        let mut seed = Seed::of(number);
+        let stick = match self.sticks.get(&kind) {
+            Some(stick) => stick.clone(),
+            None => self.factory.stick(&self.dir, number, kind)?,
+        };
+        let before = self.slot(0)?.context("no slot was started yet")?;
+        let (begun, mark) = (Instant::now(), self.machine.mark()?);
+        self.machine.put_in(&stick)?;
+        let started = kind.refusal().is_none();
+        if let Some(refusal) = kind.refusal() {
+            self.machine.says_since(mark, refusal, PATIENCE).await?;
+            self.machine.says_since(mark, GOES_ON, PATIENCE).await?;
+            self.machine.take_out()?;
+            self.sticks.insert(kind, stick);
+        } else {
+            self.show(self.recordings + 1);
+            match kind {
+                Kind::Cut => self.cut(mark, &mut seed).await?,
+                _ => self.start(mark, kind).await?,
+            }
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let (looked_for, lost) = match started {
+            true => self.look(2 * self.recordings as usize).await?,
+            false => {
+                until_ready(&self.appliance.client).await?;
+                (0, 0)
+            }
+        };
+        let after = self.slot(0)?.context("no slot")?;
+        let forward = before != after;
+        let as_it_should = match kind {
+            Kind::Good => forward,
+            Kind::Cut => true,
+            _ => !forward,
+        };
+        ensure!(
+            as_it_should,
+            "{kind:?} update {number}: from {before} to {after}"
+        );
+        Ok(Round {
+            number,
+            kind,
+            started,
+            forward,
+            seconds,
+            looked_for,
+            lost,
+        })
+    }
+
+    /// The new system is started, and is good or is not.
+    async fn start(&mut self, mark: usize, kind: Kind) -> Result<()> {
+        let said = self
+            .machine
+            .says_one_of(mark, &[STARTED, GOES_ON], PATIENCE);
+        if said.await? == GOES_ON {
+            bail!("a {kind:?} update was refused");
+        }
+        let installed = self.machine.mark()?;
+        self.machine
+            .says_since(installed, "Holdfast: slot", PATIENCE)
+            .await?;
+        self.machine.take_out()?;
+        if kind != Kind::Good {
+            self.machine
+                .says_since(installed, "was not healthy, so", BACK)
+                .await?;
+        }
+        self.machine.says_since(installed, GOOD, PATIENCE).await
+    }
+
+    /// The power goes at some moment.
+    async fn cut(&mut self, mark: usize, seed: &mut Seed) -> Result<()> {
+        let phase = ["installing", STARTED, "Holdfast: slot"][seed.below(3) as usize];
+        self.machine.says_since(mark, phase, PATIENCE).await?;
+        tokio::time::sleep(Duration::from_millis(seed.below(15_000))).await;
+        self.machine.end()?;
+        let dead = self.machine.mark()?;
+        self.machine.boot()?;
+        self.machine.says_since(dead, GOOD, BACK).await
+    }
+}
+
+/// All rounds in words.
+pub fn summary(rounds: &[Round]) -> String {
+    let mut kinds: Vec<Kind> = Vec::new();
+    for round in rounds {
+        if !kinds.contains(&round.kind) {
+            kinds.push(round.kind);
+        }
+    }
+    let mut lines: Vec<String> = kinds
+        .into_iter()
+        .map(|kind| {
+            let of: Vec<&Round> = rounds.iter().filter(|round| round.kind == kind).collect();
+            let longest = of.iter().map(|round| round.seconds).fold(0.0, f64::max);
+            let forward = of.iter().filter(|round| round.forward).count();
+            format!(
+                "  {kind:?}: {}, forward {forward}, longest {longest:.0} s",
+                of.len()
+            )
+        })
+        .collect();
+    let sum = |of: fn(&Round) -> usize| rounds.iter().map(of).sum::<usize>();
+    lines.push(format!(
+        "{} updates, {} of them started the box; bricks 0; recordings looked for {}, lost {}",
+        rounds.len(),
+        sum(|round| usize::from(round.started)),
+        sum(|round| round.looked_for),
+        sum(|round| round.lost),
+    ));
+    lines.join("\n")
+}
