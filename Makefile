@@ -19,7 +19,11 @@ IMAGE_PACKAGES := mmdebstrap rauc squashfs-tools mtools dosfstools fdisk grub-ef
 IMAGE_TEST_PACKAGES := qemu-system-x86 ovmf openssh-client
 # The Debian packages, and the system that tries them.
 DEB_PACKAGES := dpkg-dev debhelper lintian python3 git
+DEB_ARM64_PACKAGES := binutils-aarch64-linux-gnu libc6-arm64-cross
 DEB_TEST_PACKAGES := mmdebstrap systemd-container
+# Programs for other machines (zig and its driver come from PyPI), and the systems that try them.
+CROSS_PACKAGES := python3-venv binutils
+CROSS_TEST_PACKAGES := mmdebstrap qemu-user-static unzip
 
 .PHONY: help
 help: ## Shows this
@@ -152,14 +156,30 @@ yocto-check: ## oelint-adv over the Yocto layers, and the kas files against kas'
 	OELINT_CONFIG=yocto/oelint.cfg $(YOCTO)/bin/oelint-adv $$(find yocto -name '*.bb' -o -name '*.bbappend' -o -name '*.conf' | sort)
 	$(YOCTO)/bin/python yocto/kas/schema.py yocto/kas/*.yml
 
-# PROFILE=debug is quicker to build. COMPRESSION: options of dpkg-deb. Versions and times are those of the image.
-DEB := $(TARGET)/deb/$(PROFILE)
-MAKE_DEB = SOURCE_DATE_EPOCH=$(IMAGE_CHANGED) PROGRAMS=$(TARGET)/$(PROFILE)
+# FOR="aarch64-unknown-linux-gnu": only these targets of cross.toml.
+CROSS := $(TARGET)/cross
+MAKE_CROSS = OUT=$(CROSS) packaging/cross.sh $(PROFILE) $(FOR)
+
+.PHONY: cross
+cross: setup setup-cross ui ## Both programs for an older glibc and for aarch64, in target/cross
+	$(MAKE_CROSS)
+
+.PHONY: cross-test
+cross-test: setup-cross-test ## Builds them and does the main job with them in Debian 11, aarch64 emulated (half an hour)
+	$(MAKE) cross PROFILE=debug
+	cargo build --workspace --all-targets --locked
+	$(TARGET)/debug/cross_test $(CROSS) $(FOR)
+
+# PROFILE=debug is quicker to build. FOR=<a target of cross.toml>: packages for that. COMPRESSION: options of dpkg-deb.
+# Versions and times are those of the image.
+DEB := $(TARGET)/deb/$(PROFILE)$(FOR:%=-%)
+DEB_PROGRAMS = $(if $(FOR),$(CROSS)/$(FOR)/$(PROFILE),$(TARGET)/$(PROFILE))
+MAKE_DEB = SOURCE_DATE_EPOCH=$(IMAGE_CHANGED) PROGRAMS=$(DEB_PROGRAMS) FOR=$(FOR)
 DEB_LINT = lintian --fail-on error,warning --allow-root
 
 .PHONY: deb
 deb: setup setup-deb ui ## Debian packages of agent and relay, in target/deb
-	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release)
+	$(if $(FOR),$(MAKE) cross,cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release))
 	$(MAKE_DEB) OUT=$(DEB) VERSION=$(IMAGE_VERSION) packaging/build-deb.sh
 	$(DEB_LINT) $(DEB)/*.changes
 
@@ -217,11 +237,19 @@ setup-image-test: setup
 
 .PHONY: setup-deb
 setup-deb: setup
-	$(call install,$(DEB_PACKAGES))
+	$(call install,$(DEB_PACKAGES) $(if $(filter aarch64%,$(FOR)),$(DEB_ARM64_PACKAGES)))
 
 .PHONY: setup-deb-test
 setup-deb-test: setup-deb
 	$(call install,$(DEB_TEST_PACKAGES))
+
+.PHONY: setup-cross
+setup-cross: setup
+	$(call install,$(CROSS_PACKAGES))
+
+.PHONY: setup-cross-test
+setup-cross-test: setup-cross
+	$(call install,$(CROSS_TEST_PACKAGES))
 
 .PHONY: setup-test
 setup-test: setup

@@ -2,13 +2,18 @@
 # Builds the Debian packages of agent and relay from programs that are there already. The same inputs give the same bytes.
 #
 # PROGRAMS  folder of edge-agent and cloud-relay      OUT      folder of what is made      VERSION  of the packages
-# ARCH      Debian's name of their architecture       COMPRESSION  options of dpkg-deb     MAINTAINER  name and address
+# COMPRESSION  options of dpkg-deb                    MAINTAINER  name and address
+# FOR       the target of cross.toml that the programs were built for; empty: this machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LC_ALL=C TZ=UTC
 : "${PROGRAMS:?}" "${OUT:?}" "${VERSION:?}" "${SOURCE_DATE_EPOCH:?}"
 export SOURCE_DATE_EPOCH COMPRESSION=${COMPRESSION:-}
-ARCH=${ARCH:-$(dpkg --print-architecture)}
+case ${FOR:=} in
+x86_64-*) ARCH=amd64 ;;
+aarch64-*) ARCH=arm64 ;;
+*) ARCH=$(dpkg --print-architecture) ;;
+esac
 MAINTAINER=${MAINTAINER:-Holdfast maintainers <maintainers@holdfast.invalid>}
 umask 022
 mkdir -p "$OUT"
@@ -45,6 +50,14 @@ for program in edge-agent:agent cloud-relay:relay; do
 	cp "$PROGRAMS/${program%:*}" "$WORK/"
 	{ python3 packaging/crates.py "${program%:*}"; cat "web-ui/dist/${program#*:}/licences.txt"; } > "$WORK/third-party-${program#*:}.txt"
 done
+
+# What dpkg would work out of this machine's C library is told of the one that they are built for.
+if [ -n "$FOR" ]; then
+	floor=$(python3 -c 'import sys, tomllib; print(tomllib.load(open("cross.toml", "rb"))["target"][sys.argv[1]]["zig"])' "$FOR")
+	for library in libc:6 libm:6 libdl:2 libpthread:0 librt:1 libutil:1 ld-linux-aarch64:1 ld-linux-x86-64:2; do
+		echo "${library/:/ } libc6 (>= $floor)"
+	done > "$WORK/debian/shlibs.local"
+fi
 
 cd "$WORK"
 dpkg-buildpackage --build=binary --no-sign --no-check-builddeps --host-arch="$ARCH" > "$WORK.log" 2>&1 ||

@@ -1,5 +1,6 @@
 //! A real edge agent: its configuration, its process, its LAN API.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use wire::resource::{Camera, LoginResponse, Page, Recorder, Recording, Recording
 
 use crate::client::Client;
 use crate::eventually::eventually;
-use crate::process::{Process, program, tail};
+use crate::process::{Process, launched, program, tail};
 
 /// The password that tests set at first run.
 pub const PASSWORD: &str = "a ladder and a lamp";
@@ -20,6 +21,7 @@ pub struct Appliance {
     folder: PathBuf,
     data: PathBuf,
     config: toml::Table,
+    launcher: Vec<OsString>,
     process: Option<Process>,
     /// The LAN API; with a bearer token after [`Appliance::first_run`].
     pub client: Client,
@@ -50,6 +52,7 @@ impl Appliance {
             folder: folder.to_owned(),
             data: data.to_owned(),
             config,
+            launcher: Vec::new(),
             process: None,
             client: Client::new("http://not-started.invalid", None)?,
         };
@@ -103,6 +106,12 @@ impl Appliance {
             .insert(key.into(), value.into());
     }
 
+    /// Starts the agent by these words instead of the built program. Only the agent itself: what judges it afterwards
+    /// ([`Appliance::check`] and the like) is the built one.
+    pub fn set_launcher(&mut self, words: Vec<OsString>) {
+        self.launcher = words;
+    }
+
     /// The configuration file.
     pub fn config_path(&self) -> PathBuf {
         self.folder.join("agent.toml")
@@ -134,7 +143,7 @@ impl Appliance {
         let address = self.state().join("run/address.json");
         // What an earlier start wrote must not be taken for this one's.
         base::durable::remove_if_there(&address)?;
-        let mut command = Command::new(program("edge-agent")?);
+        let mut command = launched(&self.launcher, "edge-agent")?;
         command.args(["run", "--config"]).arg(self.config_path());
         self.process = Some(Process::start("edge-agent", &command, &self.log())?);
         let process = self.process.as_mut().expect("just set");

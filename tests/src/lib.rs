@@ -4,6 +4,7 @@ pub mod appliance;
 pub mod broker;
 pub mod browser;
 pub mod client;
+pub mod cross;
 pub mod disks;
 pub mod eventually;
 pub mod footage;

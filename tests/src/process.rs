@@ -1,10 +1,11 @@
 //! Real processes under test: started, read, killed, and never left behind.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,6 +29,29 @@ pub fn program(name: &str) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// A command that starts with these words; without any, the built program of this name.
+pub fn launched(words: &[OsString], name: &str) -> Result<Command> {
+    let Some((first, rest)) = words.split_first() else {
+        return Ok(Command::new(program(name)?));
+    };
+    let mut command = Command::new(first);
+    command.args(rest);
+    Ok(command)
+}
+
+/// Runs a command to its end. Anything but success is an error with all that it said.
+pub fn run(command: &mut Command) -> Result<Output> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} ended with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output)
 }
 
 /// A process of the product. Dropping it kills its whole group.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::process::program;
+use crate::process::{program, run};
 
 /// The Python of an environment that holds these packages (as pip names them) and nothing that they would bring. It is
 /// made where there is none of this name yet.
@@ -38,16 +38,4 @@ pub fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     })?;
     std::fs::write(done, "")?;
     Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
 }

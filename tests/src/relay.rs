@@ -1,7 +1,7 @@
 //! A real cloud relay: its configuration, its process, its web API.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use wire::resource::{Claim, ClaimState, Page, Site, SiteCamera, SiteRecording};
 use crate::appliance::Appliance;
 use crate::client::Client;
 use crate::eventually::eventually;
-use crate::process::{Process, program, tail};
+use crate::process::{Process, launched, tail};
 
 /// The password that tests give the relay's admin.
 pub const PASSWORD: &str = "far away from the site";
@@ -20,6 +20,7 @@ pub const PASSWORD: &str = "far away from the site";
 pub struct Relay {
     folder: PathBuf,
     config: toml::Table,
+    launcher: Vec<OsString>,
     process: Option<Process>,
     /// The web API; with a bearer token after [`Relay::first_login`].
     pub client: Client,
@@ -43,6 +44,7 @@ impl Relay {
         let mut this = Self {
             folder: folder.to_owned(),
             config,
+            launcher: Vec::new(),
             process: None,
             client: Client::new("http://not-started.invalid", None)?,
             addresses: Value::Null,
@@ -70,6 +72,11 @@ impl Relay {
     /// Replaces a whole section.
     pub fn set_section(&mut self, section: &str, table: toml::Table) {
         self.config.insert(section.into(), table.into());
+    }
+
+    /// Starts the relay by these words instead of the built program.
+    pub fn set_launcher(&mut self, words: Vec<OsString>) {
+        self.launcher = words;
     }
 
     /// The configuration file.
@@ -122,7 +129,7 @@ impl Relay {
         std::fs::write(self.config_path(), toml::to_string(&self.config)?)?;
         let address = self.state().join("run/address.json");
         base::durable::remove_if_there(&address)?;
-        let mut command = Command::new(program("cloud-relay")?);
+        let mut command = launched(&self.launcher, "cloud-relay")?;
         command.args(["run", "--config"]).arg(self.config_path());
         self.process = Some(Process::start("cloud-relay", &command, &self.log())?);
         let process = self.process.as_mut().expect("just set");

@@ -22,6 +22,7 @@ mod hostile_library_gets_nowhere;
 mod packages_are_sound;
 mod people_go_before_the_background;
 mod probe_explains_a_failure;
+mod programs_for_other_machines;
 mod pulled_disk_is_taken_up_again;
 mod recorder_torture_short;
 mod recorder_without_the_sdk;

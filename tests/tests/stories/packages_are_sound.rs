@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use tests::process::program;
+use tests::process::{program, run};
 
 /// Package, its program, the name of its settings.
 const PACKAGES: [(&str, &str, &str); 2] = [
@@ -17,18 +17,6 @@ const PACKAGES: [(&str, &str, &str); 2] = [
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn run(command: &mut Command) -> Result<Output> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?} ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(output)
 }
 
 fn text(command: &mut Command) -> Result<String> {
