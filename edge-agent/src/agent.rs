@@ -42,6 +42,7 @@ use crate::sessions::{Sessions, watch_library};
 use crate::support;
 use crate::tasks::{Ended, Floor, Tasks};
 use crate::tiers::Mover;
+use crate::update::{self, Updates, keeper};
 use crate::uplink::{self, Uplink};
 
 /// Why the agent stopped although nobody asked it to.
@@ -141,6 +142,14 @@ async fn start(
         catalog.clock().clone(),
         open_live(sessions.clone(), governor.clone()),
     );
+    // A newer system is received and waits for a quiet moment.
+    let updates = Updates::open(update::Parts {
+        config: config.update.clone(),
+        state: state.folder.clone(),
+        catalog: catalog.clone(),
+        evictor: evictor.clone(),
+        volumes: volumes.clone(),
+    })?;
     // Every word with the relay, once there is one.
     let (uplink, uplink_handle) = Uplink::new(uplink::Parts {
         key_pem: identity.key_pem().to_owned(),
@@ -150,6 +159,7 @@ async fn start(
         volumes: volumes.clone(),
         viewers: viewers_of(live.clone()),
         outlooks: evictor.outlooks(),
+        updates: updates.told(),
     })?;
     let (ready, ready_rx) = watch::channel(false);
     let app = App::new(api::Parts {
@@ -161,6 +171,7 @@ async fn start(
             state: state.clone(),
             ordered: reset_ordered,
         },
+        updates: updates.clone(),
         catalog: catalog.clone(),
         volumes: volumes.clone(),
         evictor: evictor.clone(),
@@ -195,6 +206,9 @@ async fn start(
         screens.await;
         Ok::<_, Infallible>(())
     });
+    let door = app.clone();
+    let footage_in_use: keeper::FootageInUse = Arc::new(move || door.footage_in_use());
+    let updating = keeper::Keeper::new(updates, live.clone(), footage_in_use);
     // On the last floor: answers through the tunnel are counted to their end.
     let access_log = tasks.stop_of(Floor::Uplink);
     tasks.spawn(Floor::Uplink, "access-log", async move {
@@ -234,6 +248,8 @@ async fn start(
         "sessions",
         sessions.run(recorders.clone()),
     );
+    // Nothing is ordered before what an interruption left half done is finished.
+    tasks.spawn(Floor::Recorders, "updates", updating.run(recorders.clone()));
     let streams = recorders.clone();
     tasks.spawn(Floor::Recorders, "live", async move {
         streams.cancelled().await;

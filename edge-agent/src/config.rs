@@ -19,6 +19,7 @@ use crate::pipeline::{DiscoveryConfig, DownloadConfig};
 use crate::recorder::config::SdkConfig;
 use crate::secrets::tpm::{Tpm, TpmSetting};
 use crate::tiers::TiersConfig;
+use crate::update::UpdateConfig;
 use crate::uplink::claim::RelaySettings;
 
 /// Where the file lies unless `--config` says otherwise.
@@ -54,6 +55,8 @@ pub struct Config {
     pub media: MediaConfig,
     /// Live view.
     pub live: LiveConfig,
+    /// Updates of the box's system.
+    pub update: UpdateConfig,
     /// The relay to join, where none was set from the page.
     pub relay: Option<RelaySettings>,
 }

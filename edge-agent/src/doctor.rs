@@ -8,6 +8,7 @@ mod programs;
 mod promises;
 mod relay;
 mod service;
+mod update;
 
 use std::process::ExitCode;
 
@@ -125,7 +126,10 @@ async fn report(config: &Config) -> Report {
         },
         Part {
             name: "The agent",
-            findings: vec![service::agent(&config.state).await],
+            findings: vec![
+                service::agent(&config.state).await,
+                update::update(&config.state, &config.update, now),
+            ],
         },
     ];
     parts.extend(asked(&promises::recorders).map(|findings| Part {

@@ -45,6 +45,7 @@ mod simulation;
 mod support;
 mod tasks;
 mod tiers;
+mod update;
 mod uplink;
 mod verify;
 

@@ -119,7 +119,9 @@ pub struct DownloadConfig {
 }
 
 /// A zone by its name in the tz database.
-fn zone_of_name<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<TimeZone>, D::Error> {
+pub(crate) fn zone_of_name<'de, D: serde::Deserializer<'de>>(
+    d: D,
+) -> Result<Option<TimeZone>, D::Error> {
     let name = String::deserialize(d)?;
     TimeZone::get(&name).map(Some).map_err(|_| {
         serde::de::Error::custom(format!(

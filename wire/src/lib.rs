@@ -17,4 +17,5 @@ pub mod telemetry;
 pub mod time;
 pub mod topics;
 pub mod tunnel;
+pub mod update;
 pub mod version;

@@ -11,6 +11,7 @@ use crate::ids::{ApplianceId, ArchiveId, BootId, CameraId, LogId, MessageId, Rec
 use crate::resource::{Camera, Recorder, Recording, Storage, SyncJob};
 use crate::retention::Retention;
 use crate::time::UtcTime;
+use crate::update::Update;
 
 /// Largest payload in bytes, envelope included.
 pub const PAYLOAD_BYTES_MAX: usize = 128 * 1024;
@@ -204,6 +205,9 @@ pub enum State {
     /// How long footage stays.
     #[serde(rename = "state.retention")]
     Retention(Retention),
+    /// The system's update.
+    #[serde(rename = "state.update")]
+    Update(Update),
     /// A recorder.
     #[serde(rename = "state.recorder")]
     Recorder(Recorder),

@@ -59,6 +59,8 @@ pub enum Subject {
     Storage,
     /// How long footage stays.
     Retention,
+    /// The system's update.
+    Update,
     /// One recorder.
     Recorder(RecorderId),
     /// One camera.
@@ -101,6 +103,7 @@ impl fmt::Display for Leaf {
             Self::State(Subject::Agent) => f.write_str("state/agent"),
             Self::State(Subject::Storage) => f.write_str("state/storage"),
             Self::State(Subject::Retention) => f.write_str("state/retention"),
+            Self::State(Subject::Update) => f.write_str("state/update"),
             Self::State(Subject::Recorder(id)) => write!(f, "state/recorder/{id}"),
             Self::State(Subject::Camera(id)) => write!(f, "state/camera/{id}"),
             Self::Event(EventKind::Recording) => f.write_str("event/recording"),
@@ -125,6 +128,7 @@ impl FromStr for Leaf {
             "state/agent" => Self::State(Subject::Agent),
             "state/storage" => Self::State(Subject::Storage),
             "state/retention" => Self::State(Subject::Retention),
+            "state/update" => Self::State(Subject::Update),
             "event/recording" => Self::Event(EventKind::Recording),
             "event/alert" => Self::Event(EventKind::Alert),
             "event/job" => Self::Event(EventKind::Job),
@@ -231,6 +235,7 @@ mod tests {
             Leaf::Online,
             Leaf::State(Subject::Agent),
             Leaf::State(Subject::Storage),
+            Leaf::State(Subject::Update),
             Leaf::State(Subject::Recorder(RecorderId::new())),
             Leaf::State(Subject::Camera(CameraId::new())),
             Leaf::Event(EventKind::Recording),

@@ -114,7 +114,7 @@ fn seen_by(change: &Change, visitor: &Visitor) -> Option<Changed> {
 
 fn kind(what: &What) -> Option<&'static str> {
     Some(match what {
-        What::Presence(_) | What::State(Retained::Agent(_)) => "site",
+        What::Presence(_) | What::State(Retained::Agent(_) | Retained::Update(_)) => "site",
         What::State(Retained::Storage(_) | Retained::Retention(_)) => "storage",
         What::State(Retained::Recorder(_)) => "recorder",
         What::State(Retained::Camera(_)) => "camera",

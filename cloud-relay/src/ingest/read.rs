@@ -159,6 +159,7 @@ fn subject_of(state: &State) -> Subject {
         State::Agent(_) => Subject::Agent,
         State::Storage(_) => Subject::Storage,
         State::Retention(_) => Subject::Retention,
+        State::Update(_) => Subject::Update,
         State::Recorder(recorder) => Subject::Recorder(recorder.id),
         State::Camera(camera) => Subject::Camera(camera.id),
     }

@@ -326,7 +326,7 @@ fn keep(
             set(tx, "storage_state", id, state)?;
         }
         // Consumers read it from the site's tree; pages ask the appliance.
-        Told::State(_, State::Retention(_)) => {}
+        Told::State(_, State::Retention(_) | State::Update(_)) => {}
         Told::Figures(Figures::Host(figures)) => {
             set(tx, "host_figures", id, figures)?;
         }
@@ -371,7 +371,9 @@ fn keep(
             tx.prepare_cached("delete from camera where appliance = ?1 and id = ?2")?
                 .execute(params![id, gone.to_string()])?;
         }
-        Told::Cleared(Subject::Agent | Subject::Storage | Subject::Retention) => return Ok(false),
+        Told::Cleared(Subject::Agent | Subject::Storage | Subject::Retention | Subject::Update) => {
+            return Ok(false);
+        }
     }
     Ok(true)
 }

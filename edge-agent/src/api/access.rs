@@ -111,6 +111,8 @@ pub struct AccessLog {
     inbox: Arc<Mutex<mpsc::UnboundedReceiver<Seen>>>,
     /// Bodies under way: the task ends after them.
     bodies: TaskTracker,
+    /// When the last one ended.
+    last: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
 impl Default for AccessLog {
@@ -121,6 +123,7 @@ impl Default for AccessLog {
             seen,
             inbox: Arc::new(Mutex::new(inbox)),
             bodies: TaskTracker::new(),
+            last: Arc::default(),
         }
     }
 }
@@ -144,8 +147,15 @@ impl AccessLog {
                 part: None,
             }),
             to: self.seen.clone(),
+            last: self.last.clone(),
             _token: self.bodies.token(),
         }
+    }
+
+    /// Whether anybody is being answered, or was within the pause that ends an access.
+    pub fn in_use(&self) -> bool {
+        let last = *self.last.lock().expect("nothing panics while holding it");
+        !self.bodies.is_empty() || last.is_some_and(|last| last.elapsed() < PAUSE)
     }
 
     /// Writes accesses into the catalog until `stop`, and then those of the bodies that are still under way.
@@ -269,6 +279,7 @@ fn seen_of((key, open): (Key, Open)) -> Seen {
 pub struct Meter {
     seen: Option<Seen>,
     to: mpsc::UnboundedSender<Seen>,
+    last: Arc<std::sync::Mutex<Option<Instant>>>,
     _token: TaskTrackerToken,
 }
 
@@ -295,6 +306,7 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
+        *self.last.lock().expect("nothing panics while holding it") = Some(Instant::now());
         if let Some(seen) = self.seen.take()
             && let Err(unheard) = self.to.send(seen)
         {

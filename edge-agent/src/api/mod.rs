@@ -53,6 +53,7 @@ pub mod support;
 mod sync;
 mod system;
 mod ui;
+mod update;
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,7 @@ use crate::live::LiveHub;
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
+use crate::update::Updates;
 use crate::uplink::UplinkHandle;
 
 pub use base::http::cookies;
@@ -116,6 +118,8 @@ pub struct Parts {
     pub support: support::MakeSupport,
     /// Orders a factory reset.
     pub resetting: reset::Resetting,
+    /// Receives updates of the system.
+    pub updates: Updates,
     /// What is known.
     pub catalog: Catalog,
     /// Where footage lies.
@@ -198,6 +202,11 @@ impl App {
     pub async fn keep_access_log(&self, stop: CancellationToken) {
         let catalog = self.catalog.clone();
         self.own.access.write(catalog, stop).await;
+    }
+
+    /// Whether anybody plays or downloads footage, or did a moment ago.
+    pub fn footage_in_use(&self) -> bool {
+        self.own.access.in_use()
     }
 
     /// Who may log in here.

@@ -13,11 +13,14 @@ use utoipa_axum::routes;
 use super::{
     App, access_log, archives, backup, bookmarks, cameras, custody, discover, downloads, events,
     gaps, health, live, media, openapi, places, playback, recorders, recordings, reports, request,
-    reset, retention, session, setup, storage, support, sync, system, ui,
+    reset, retention, session, setup, storage, support, sync, system, ui, update,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest piece of an update.
+const PIECE_BYTES_MAX: usize = wire::update::PIECE_BYTES_MAX as usize;
 
 /// Longest pause between two pieces of a body.
 const BODY_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(20);
@@ -80,12 +83,25 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(backup::backup))
         .routes(routes!(support::support))
         .routes(routes!(reset::factory_reset))
+        .routes(routes!(
+            update::update,
+            update::begin_update,
+            update::forget_update
+        ))
+        .routes(routes!(update::install_update))
         .routes(routes!(storage::get))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))
         // The relay alone
         .routes(routes!(reports::list))
         .routes(routes!(reports::resync))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        // Behind the layer: what takes more than a request otherwise may
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(update::send_update))
+                .layer(RequestBodyLimitLayer::new(PIECE_BYTES_MAX)),
+        )
 }
 
 /// All of it, ready to serve connections.
@@ -100,7 +116,6 @@ pub fn router(app: App) -> Router {
         .fallback(ui::serve)
         .with_state(app)
         .layer(DefaultBodyLimit::disable())
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(CatchPanicLayer::custom(request::panicked))
         .layer(axum::middleware::from_fn(request::handle))

@@ -1,5 +1,5 @@
-//! Retained state: agent, storage, retention, recorders, cameras. Told when it differs from what was told last, and all of it now
-//! and then. What is gone is cleared.
+//! Retained state: agent, storage, retention, update, recorders, cameras. Told when it differs from what was told last, and all
+//! of it now and then. What is gone is cleared.
 
 use std::collections::HashMap;
 
@@ -9,6 +9,7 @@ use wire::retention::Retention;
 use wire::telemetry::{AgentState, State, StateMessage};
 use wire::time::UtcTime;
 use wire::topics::{Leaf, Subject};
+use wire::update::Update;
 
 use super::{Told, payload};
 use crate::catalog::{Catalog, CatalogError};
@@ -17,6 +18,9 @@ use crate::footage::volume::Volumes;
 /// How long footage stays, and when that was reckoned; none until it was.
 pub type Outlooks = watch::Receiver<Option<(UtcTime, Retention)>>;
 
+/// How far an update of the system is.
+pub type UpdateStates = watch::Receiver<Update>;
+
 /// Gathers the states of an appliance, and remembers what was told.
 #[derive(Debug)]
 pub struct States {
@@ -24,6 +28,7 @@ pub struct States {
     catalog: Catalog,
     volumes: Volumes,
     outlooks: Outlooks,
+    updates: UpdateStates,
     started_at: UtcTime,
     told: HashMap<Leaf, State>,
 }
@@ -35,6 +40,7 @@ impl States {
         catalog: Catalog,
         volumes: Volumes,
         outlooks: Outlooks,
+        updates: UpdateStates,
         started_at: UtcTime,
     ) -> Self {
         Self {
@@ -42,9 +48,15 @@ impl States {
             catalog,
             volumes,
             outlooks,
+            updates,
             started_at,
             told: HashMap::new(),
         }
+    }
+
+    /// How far an update is, to hear of changes.
+    pub fn updates(&self) -> UpdateStates {
+        self.updates.clone()
     }
 
     /// Everything, told or not: after connecting, and every few minutes.
@@ -113,6 +125,8 @@ impl States {
             let leaf = Leaf::State(Subject::Retention);
             states.push((leaf, State::Retention(bounded(retention))));
         }
+        let update = self.updates.borrow().clone();
+        states.push((Leaf::State(Subject::Update), State::Update(update)));
         for recorder in self.catalog.recorders().await? {
             let leaf = Leaf::State(Subject::Recorder(recorder.id));
             states.push((leaf, State::Recorder(recorder)));
@@ -139,6 +153,19 @@ fn bounded(mut retention: Retention) -> Retention {
     retention
 }
 
+/// Of a box that takes no updates.
+#[cfg(test)]
+pub fn no_updates() -> UpdateStates {
+    let update = Update {
+        running: None,
+        unable: None,
+        automatic: true,
+        window: "02:00-05:00".into(),
+        progress: wire::update::UpdateProgress::None,
+    };
+    watch::channel(update).1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,11 +180,12 @@ mod tests {
             house.catalog.clone(),
             house.volumes.clone(),
             watch::channel(None).1,
+            no_updates(),
             house.catalog.now(),
         );
         let first = states.all().await.unwrap();
         let leaves: Vec<_> = first.iter().map(|t| t.leaf.to_string()).collect();
-        assert_eq!(leaves, ["state/agent", "state/storage"]);
+        assert_eq!(leaves, ["state/agent", "state/storage", "state/update"]);
         let recorder = house.recorder("SERIAL", 1).await;
         let told = states.changed().await.unwrap();
         let of = |id| Leaf::State(Subject::Recorder(id));

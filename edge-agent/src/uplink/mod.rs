@@ -27,7 +27,7 @@ use wire::tunnel::{Hello, Lane};
 use crate::catalog::{Catalog, CatalogError};
 use crate::footage::volume::Volumes;
 use crate::report::figures::{Gauges, Viewers};
-use crate::report::state::{Outlooks, States};
+use crate::report::state::{Outlooks, States, UpdateStates};
 use claim::applicant::Applicant;
 use claim::{BadRelay, RelaySettings, Shown, membership};
 
@@ -98,6 +98,8 @@ pub struct Parts {
     pub viewers: Viewers,
     /// How long footage stays, as eviction reckons it.
     pub outlooks: Outlooks,
+    /// How far an update of the system is.
+    pub updates: UpdateStates,
 }
 
 /// The uplink, not running yet.
@@ -473,6 +475,7 @@ impl Uplink {
                 catalog.clone(),
                 volumes,
                 self.parts.outlooks.clone(),
+                self.parts.updates.clone(),
                 self.started_at,
             ),
             gauges: Gauges::new(me, catalog, self.parts.viewers.clone()),

@@ -160,6 +160,7 @@ impl Speaker {
         tracing::info!(broker.address = %broker.address, "Reports go to the relay");
 
         let (mut changes, mut waiting) = (self.catalog.changes(), self.catalog.waiting());
+        let mut updates = self.states.updates();
         let mut changed = false;
         let mut look = tokio::time::interval(CHANGES_EVERY);
         let mut figures = tokio::time::interval(FIGURES_EVERY);
@@ -183,6 +184,7 @@ impl Speaker {
                 Ok(()) = waiting.changed() => self.drain(&session, progress).await?,
                 // Lagging means that much has changed, which is all that counts here.
                 change = changes.recv() => changed |= !matches!(change, Err(tokio::sync::broadcast::error::RecvError::Closed)),
+                Ok(()) = updates.changed() => changed = true,
                 _ = look.tick() => {
                     if std::mem::take(&mut changed) {
                         let told = self.states.changed().await?;

@@ -203,6 +203,7 @@ fn parts(house: &House, state: &std::path::Path, relay: Option<RelaySettings>) -
         volumes: house.volumes.clone(),
         viewers: Arc::new(Default::default),
         outlooks: tokio::sync::watch::channel(None).1,
+        updates: crate::report::state::no_updates(),
     }
 }
 

@@ -627,6 +627,16 @@ export interface components {
          * @enum {string}
          */
         GapCause: "not_recorded" | "clock_step" | "not_observed" | "recorder_unreachable" | "beyond_reach" | "overwritten_on_recorder" | "not_downloaded" | "failed" | "evicted" | "deleted" | "defect";
+        /** @description Body of `POST /system/update/install`. */
+        InstallRequest: {
+            /** @description When. */
+            when: components["schemas"]["InstallWhen"];
+        };
+        /**
+         * @description When a bundle that waits is to be installed.
+         * @enum {string}
+         */
+        InstallWhen: "now" | "window";
         /** @description What became of a change of the key. */
         KeyRotated: {
             /** @description Passwords that are sealed with the new key. */
@@ -1721,6 +1731,116 @@ export interface components {
             /** @description The zone whose day it is, by its name in the tz database. */
             zone: string;
         };
+        /** @description Answer to `GET /system/update`, and the retained state `update`. */
+        Update: {
+            /** @description What is received is installed in the quiet window without anybody saying so. */
+            automatic: boolean;
+            /** @description How far the update is. */
+            progress: components["schemas"]["UpdateProgress"];
+            /** @description Version of the system that runs; null where the box is no appliance image. */
+            running?: string | null;
+            /** @description Why this box takes no updates this way, and what to do, in words; null: it does. */
+            unable?: string | null;
+            /** @description The quiet window, by the clocks of the site: `02:00-05:00`. */
+            window: string;
+        };
+        /** @description Body of `POST /system/update`: a bundle that is about to be sent. */
+        UpdateOffer: {
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            bytes: number;
+            /** @description Its SHA-256, in hex. */
+            sha256: string;
+            /** @description Its version, as its manifest has it. */
+            version: string;
+        };
+        /** @description How far an update is. */
+        UpdateProgress: {
+            /** @enum {string} */
+            state: "none";
+        } | {
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description What is there of it: the next piece begins here.
+             */
+            received_bytes: number;
+            /** @description Its SHA-256. */
+            sha256: string;
+            /** @enum {string} */
+            state: "receiving";
+            /** @description Its version. */
+            version: string;
+        } | {
+            chosen?: components["schemas"]["InstallWhen"] | null;
+            /** @description From when on it no longer waits for people and downloads, only for the window. */
+            latest_at: components["schemas"]["UtcTime"];
+            /** @description The same in words. */
+            message: string;
+            opens_at?: components["schemas"]["UtcTime"] | null;
+            /** @description Its SHA-256. */
+            sha256: string;
+            /** @description Since when it is there. */
+            since: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "waiting";
+            /** @description Its version. */
+            version: string;
+            /** @description What it waits for. */
+            waits_for: components["schemas"]["WaitsFor"];
+        } | {
+            /** @enum {string} */
+            state: "ordered";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description Since when. */
+            at: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "installed";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description Since when. */
+            at: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "good";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "refused";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "failed";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "went_back";
+            /** @description Its version. */
+            version: string;
+        };
         /**
          * Format: uuid
          * @description A person who can log in.
@@ -1814,6 +1934,11 @@ export interface components {
             /** @description Since when. */
             since: components["schemas"]["UtcTime"];
         };
+        /**
+         * @description What an update waits for.
+         * @enum {string}
+         */
+        WaitsFor: "person" | "window" | "judgement" | "viewers" | "footage" | "sync" | "archive" | "backlog" | "moment";
     };
     responses: never;
     parameters: never;

@@ -18,6 +18,7 @@ use wire::telemetry::{
 };
 use wire::time::UtcTime;
 use wire::topics::{DeviceTopic, EventKind, Group, Leaf, Subject};
+use wire::update::{Update, UpdateProgress, WaitsFor};
 
 /// A message, under which topic it goes, and which schema describes it.
 pub struct Example {
@@ -316,6 +317,7 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             Subject::Retention,
             State::Retention(retention()),
         ),
+        ("state.update", Subject::Update, State::Update(update())),
         (
             "state.recorder",
             Subject::Recorder(RecorderId(id(9))),
@@ -327,6 +329,25 @@ fn states() -> Vec<(&'static str, Subject, State)> {
             State::Camera(camera),
         ),
     ]
+}
+
+fn update() -> Update {
+    Update {
+        running: Some("0.1.0+20261003081500".parse().expect("a version")),
+        unable: None,
+        automatic: true,
+        window: "02:00-05:00".into(),
+        progress: UpdateProgress::Waiting {
+            version: "0.1.0+20261102170000".parse().expect("a version"),
+            sha256: "5a".repeat(32).parse().expect("a digest"),
+            since: at("2026-11-03T10:12:00Z"),
+            chosen: None,
+            waits_for: WaitsFor::Window,
+            message: "It waits for the quiet window, 02:00-05:00.".into(),
+            opens_at: Some(at("2026-11-04T01:00:00Z")),
+            latest_at: at("2026-11-10T10:12:00Z"),
+        },
+    }
 }
 
 fn retention() -> Retention {

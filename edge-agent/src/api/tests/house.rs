@@ -96,9 +96,19 @@ impl House {
         Self::with_live(None).await
     }
 
+    /// One of the appliance image of this version.
+    pub async fn with_version(version: &str) -> Self {
+        let below = crate::catalog::testing::House::new().await;
+        std::fs::write(below.path().join("version"), version).unwrap();
+        Self::over(below, None)
+    }
+
     /// One whose live streams come from here, or else from the recorders.
     pub async fn with_live(open: Option<crate::live::Open>) -> Self {
-        let below = crate::catalog::testing::House::new().await;
+        Self::over(crate::catalog::testing::House::new().await, open)
+    }
+
+    fn over(below: crate::catalog::testing::House, open: Option<crate::live::Open>) -> Self {
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
         let secrets = Arc::new(Secrets::open(&below.path().join("secrets.key"), None).unwrap());
@@ -148,6 +158,18 @@ impl House {
             volumes: below.volumes.clone(),
             viewers: Arc::new(Default::default),
             outlooks: evictor.outlooks(),
+            updates: crate::report::state::no_updates(),
+        })
+        .unwrap();
+        let updates = crate::update::Updates::open(crate::update::Parts {
+            config: crate::update::UpdateConfig {
+                version_file: below.path().join("version"),
+                ..Default::default()
+            },
+            state: below.path().to_owned(),
+            catalog: below.catalog.clone(),
+            evictor: evictor.clone(),
+            volumes: below.volumes.clone(),
         })
         .unwrap();
         let app = App::new(Parts {
@@ -167,6 +189,7 @@ impl House {
                 },
                 ordered: CancellationToken::new(),
             },
+            updates,
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),
             evictor,

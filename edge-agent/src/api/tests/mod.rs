@@ -10,3 +10,4 @@ mod login;
 mod nouns;
 mod several;
 mod shape;
+mod update;
