@@ -17,6 +17,7 @@ mod relay;
 mod store;
 mod tenancy;
 mod tunnel;
+mod updates;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use anyhow::Context;
 use base::clock::Clock;
 use clap::{Parser, Subcommand, ValueEnum};
 use wire::resource::Role;
+use wire::update::ImageVersion;
 
 use crate::config::Config;
 use crate::pki::Pki;
@@ -83,11 +85,39 @@ enum Command {
         #[arg(long)]
         folder: PathBuf,
     },
+    /// Systems that can be sent to sites: signed bundles (`.raucb`), as `make image` builds them. Beside a running relay too.
+    Update {
+        /// The configuration file.
+        #[arg(long, default_value = config::PATH, global = true)]
+        config: PathBuf,
+        #[command(subcommand)]
+        what: UpdateCommand,
+    },
     /// How the program starts its children; not for people.
     #[command(name = base::child::GUARD, hide = true)]
     Guard {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
+    },
+}
+
+/// What is done with systems for sites.
+#[derive(Debug, Subcommand)]
+enum UpdateCommand {
+    /// Puts a bundle here: sites are offered the newest one, and those that take updates by themselves are sent it.
+    Add {
+        /// Its file.
+        file: PathBuf,
+        /// Its version, as its manifest has it. Default: the one in the name holdfast-<version>.raucb.
+        #[arg(long)]
+        version: Option<ImageVersion>,
+    },
+    /// Shows what is here, the newest first.
+    List,
+    /// Takes one away. Sites that have it keep it.
+    Remove {
+        /// Its version.
+        version: ImageVersion,
     },
 }
 
@@ -143,6 +173,9 @@ fn main() -> ExitCode {
         } => with_config(&config, async move |config| {
             issue_consumer(&config, &organisation, &folder).await
         }),
+        Command::Update { config, what } => {
+            with_config(&config, async move |config| update(&config, what).await)
+        }
         Command::Guard { arguments } => {
             let code = base::child::guard_main(arguments);
             ExitCode::from(u8::try_from(code).unwrap_or(EXIT_FAILED))
@@ -197,6 +230,31 @@ async fn add_user(config: &Config, new: NewPerson) -> anyhow::Result<()> {
     let store = Store::open(folder)?;
     let password = tenancy::add_person(&store, &Clock::system(), new).await?;
     println!("{password}");
+    Ok(())
+}
+
+async fn update(config: &Config, what: UpdateCommand) -> anyhow::Result<()> {
+    let folder = &config.state.folder;
+    relay::make_state_folder(folder)?;
+    let store = Store::open(folder)?;
+    match what {
+        UpdateCommand::Add { file, version } => {
+            let clock = Clock::system();
+            let added = updates::bundles::add(&store, &clock, folder, &file, version).await?;
+            println!("{}  {} bytes  {}", added.version, added.bytes, added.sha256);
+        }
+        UpdateCommand::List => {
+            for known in store.bundles().await? {
+                println!(
+                    "{}  {} bytes  {}  {}",
+                    known.version, known.bytes, known.added_at, known.sha256
+                );
+            }
+        }
+        UpdateCommand::Remove { version } => {
+            updates::bundles::remove(&store, folder, version).await?;
+        }
+    }
     Ok(())
 }
 

@@ -31,6 +31,7 @@ use crate::store::Store;
 use crate::tenancy;
 use crate::tunnel::hub::{Hub, Limits};
 use crate::tunnel::listener;
+use crate::updates::deliver::{self, Deliverer};
 
 /// How long tasks may take to end once they were told.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -105,8 +106,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     });
     let mut reports = ingest.connected();
     let (ready, is_ready) = watch::channel(false);
+    let deliveries = Arc::<Notify>::default();
     let app = App::new(Parts {
-        clock,
+        clock: clock.clone(),
         store: store.clone(),
         identity,
         audit: audit.clone(),
@@ -117,7 +119,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         standing: broker.standing(),
         reports: reports.clone(),
         pokes,
+        deliveries: deliveries.clone(),
         ready: is_ready,
+    });
+    // Newer systems go to sites that were told to take one.
+    let deliverer = Deliverer::new(deliver::Parts {
+        store: store.clone(),
+        hub: hub.clone(),
+        pki: pki.clone(),
+        clock,
+        audit: audit.clone(),
+        state: folder.clone(),
+        wake: deliveries,
     });
     let web_certificate = web_certificate(&config.web, &own_certificate)?;
     let web_tls = Arc::new(base::tls::server(web_certificate, WEB_ALPN)?);
@@ -145,6 +158,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         broker_stop.cancel();
         Ok(())
     });
+    tasks.spawn("updates", deliverer.run(shutdown.clone()));
     tasks.spawn("audit", audit.clone().run(shutdown.clone()));
     let certificates = own_certificate.keep_renewed(shutdown.clone());
     tasks.spawn("certificates", async move {

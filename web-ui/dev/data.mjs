@@ -472,6 +472,40 @@ export const custody = {
   logs: [{ volume: "main", lines: 1_284, head: "c3".repeat(32), at: iso(now - MINUTE) }],
 };
 
+/** The system: the newest is here and waits. */
+export const update = {
+  running: "0.1.0+20261003081500",
+  unable: null,
+  automatic: true,
+  window: "02:00-05:00",
+  progress: {
+    state: "waiting",
+    version: "0.1.0+20261102170000",
+    sha256: "5a".repeat(32),
+    since: iso(now - 40 * MINUTE),
+    chosen: null,
+    waits_for: "viewers",
+    message: "2 live views are being watched. It waits until nobody watches.",
+    opens_at: null,
+    latest_at: iso(now + 7 * 24 * 60 * MINUTE),
+  },
+};
+
+export const siteUpdate = {
+  automatic: false,
+  told: {
+    ...update,
+    progress: {
+      state: "went_back",
+      version: "0.1.0+20261020093000",
+      reason: "the agent has not fed its watchdog after 900 s",
+      at: iso(now - 90 * 60 * MINUTE),
+    },
+  },
+  offered: { version: "0.1.0+20261102170000", bytes: 104_857_600, added_at: iso(now - 3 * 60 * MINUTE) },
+  delivery: null,
+};
+
 export const downloads = {
   limit_kbps: 20000,
   background_limit_kbps: 8000,

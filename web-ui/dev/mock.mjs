@@ -112,7 +112,8 @@ async function readBody(request) {
   for await (const chunk of request) {
     chunks.push(chunk);
   }
-  return chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+  const isJson = request.headers["content-type"] === "application/json";
+  return isJson && chunks.length ? JSON.parse(Buffer.concat(chunks).toString()) : {};
 }
 
 const SESSION = [
@@ -175,6 +176,30 @@ async function answerApi(world, request, response, url) {
   return answerResource(world, route, request, response, url, body);
 }
 
+/** Takes a bundle; the last pieces come slowly, so that one sees it. */
+async function answerUpdate(world, request, response, body, verb) {
+  world.update ??= data.update;
+  const { sha256, version, bytes } = { ...world.update.progress, ...body };
+  const told = (progress) => {
+    world.update = { ...world.update, progress };
+  };
+  const here = { ...data.update.progress, version, sha256, waits_for: "window" };
+  if (request.method === "DELETE") {
+    told({ state: "none" });
+  } else if (verb === "install") {
+    told(body.when === "now" ? { state: "ordered", version } : { ...here, chosen: body.when });
+  } else if (verb === "bundle") {
+    const [, , last] = /(\d+)-(\d+)/.exec(request.headers["content-range"]) ?? [];
+    const received_bytes = Number(last) + 1;
+    await new Promise((resolve) => setTimeout(resolve, received_bytes > bytes / 2 ? 4_000 : 100));
+    const message = "It waits for the quiet window, 02:00-05:00.";
+    told(received_bytes < bytes ? { state: "receiving", version, sha256, bytes, received_bytes } : { ...here, message });
+  } else if (request.method === "POST") {
+    told({ state: "receiving", version, sha256, bytes, received_bytes: 0 });
+  }
+  return sendJson(response, world.update);
+}
+
 /** On the relay everything also names its site. */
 function listed(world, items) {
   return world.program === "relay" ? items.map((item) => ({ ...item, site_id: data.sites[0].id })) : items;
@@ -194,6 +219,9 @@ async function answerResource(world, route, request, response, url, body) {
       if (key === "downloads") {
         return json({ ...data.downloads, ...body });
       }
+      if (key === "update") {
+        return answerUpdate(world, request, response, body, verb);
+      }
       if (key === "custody") {
         return json(data.custody);
       }
@@ -205,6 +233,20 @@ async function answerResource(world, route, request, response, url, body) {
     case "sites":
       if (verb.startsWith("bookmarks")) {
         return answerBookmarks(request, response, url, body, verb.split("/")[1]);
+      }
+      if (verb === "update") {
+        world.siteUpdate ??= data.siteUpdate;
+        if (request.method === "POST") {
+          const { version, bytes } = data.siteUpdate.offered;
+          const at = new Date().toISOString();
+          const delivery = { version, bytes, state: "pending", chosen: body.when, asked_by: "ada@example.org" };
+          world.siteUpdate = { ...data.siteUpdate, delivery: { ...delivery, message: null, asked_at: at, updated_at: at } };
+        } else if (request.method === "DELETE") {
+          world.siteUpdate = { ...world.siteUpdate, delivery: null };
+        } else {
+          world.siteUpdate = { ...world.siteUpdate, ...body };
+        }
+        return json(world.siteUpdate);
       }
       return json(page(bare ? [] : data.sites));
     case "appliances":

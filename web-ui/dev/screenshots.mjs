@@ -185,6 +185,42 @@ const STROLLS = [
     },
   },
   {
+    name: "agent-update",
+    program: "agent",
+    steps: {
+      login: logIn,
+      waiting: async (page, url) => {
+        await page.goto(url + "/system");
+        await page.getByTestId("update").scrollIntoViewIfNeeded();
+      },
+      now: async (page) => page.getByTestId("update-now").click(),
+      none: async (page, url) => {
+        await page.goto(url + "/system");
+        await page.getByTestId("update-forget").click();
+        await page.getByText("A signed file").scrollIntoViewIfNeeded();
+      },
+      chosen: async (page) => {
+        const buffer = Buffer.alloc(12_000_000);
+        await page.getByTestId("update-file").setInputFiles({ name: "bundle.raucb", mimeType: "", buffer });
+        await page.getByTestId("update-form").scrollIntoViewIfNeeded();
+      },
+      sending: async (page) => {
+        await page.getByLabel("Version of the update").fill("0.1.0+20261102170000");
+        await page.getByRole("button", { name: "Send to the box" }).click();
+        await page.getByText(/^Sending: [1-9]/).waitFor();
+      },
+      sent: async (page) => {
+        await page.getByTestId("update-now").waitFor();
+        await page.getByTestId("update").scrollIntoViewIfNeeded();
+      },
+      ordered: async (page) => {
+        await page.getByTestId("update-now").click();
+        await page.getByTestId("update-now-yes").click();
+        await page.getByText("Being installed").scrollIntoViewIfNeeded();
+      },
+    },
+  },
+  {
     name: "agent-no-sdk",
     program: "agent",
     scene: "no-sdk",
@@ -231,6 +267,11 @@ const STROLLS = [
         await page.getByTestId("gap-details").first().click();
       },
       live: goto("/live"),
+      "site-sent": async (page, url) => {
+        await page.goto(`${url}/sites/${data.sites[0].id}`);
+        await page.getByTestId("site-update-send").click();
+        await page.getByTestId("site-update-call-off").scrollIntoViewIfNeeded();
+      },
     },
   },
   {

@@ -11,6 +11,7 @@ const ALLOWED = {
   archive: OPERATORS,
   delete: ADMINS,
   claim: ADMINS,
+  update: ADMINS,
 } satisfies Record<string, readonly Role[]>;
 
 export type Action = keyof typeof ALLOWED;

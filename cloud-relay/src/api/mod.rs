@@ -24,6 +24,7 @@ mod sites;
 #[cfg(test)]
 mod tests;
 mod ui;
+mod updates;
 pub mod visitor;
 
 use std::ops::Deref;
@@ -76,6 +77,8 @@ pub struct Parts {
     pub reports: watch::Receiver<bool>,
     /// Hints to appliances.
     pub pokes: Pokes,
+    /// Notified when there may be something new to send to an appliance.
+    pub deliveries: Arc<Notify>,
     /// Whether start-up is over.
     pub ready: watch::Receiver<bool>,
 }

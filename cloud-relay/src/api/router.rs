@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::visitor::{require_login, require_session};
 use super::{
     App, appliances, audit, cameras, events, gaps, health, live, openapi, recordings, request,
-    session, sites, ui,
+    session, sites, ui, updates,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -46,6 +46,12 @@ fn closed() -> OpenApiRouter<App> {
         .routes(routes!(sites::all_at_site))
         .routes(routes!(sites::one_at_site))
         .routes(routes!(sites::done_at_site))
+        .routes(routes!(
+            updates::get,
+            updates::send,
+            updates::set,
+            updates::call_off
+        ))
         .routes(routes!(appliances::list))
         .routes(routes!(appliances::claim))
         .routes(routes!(appliances::revoke))

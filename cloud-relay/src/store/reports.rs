@@ -326,7 +326,10 @@ fn keep(
             set(tx, "storage_state", id, state)?;
         }
         // Consumers read it from the site's tree; pages ask the appliance.
-        Told::State(_, State::Retention(_) | State::Update(_)) => {}
+        Told::State(_, State::Retention(_)) => {}
+        Told::State(_, State::Update(update)) => {
+            set(tx, "update_state", id, update)?;
+        }
         Told::Figures(Figures::Host(figures)) => {
             set(tx, "host_figures", id, figures)?;
         }

@@ -1,4 +1,4 @@
--- The relay's store, version 1. Times are microseconds since 1970 (`_utc`). Every table that belongs to a tenant
+-- The relay's store, newest version. Times are microseconds since 1970 (`_utc`). Every table that belongs to a tenant
 -- carries its organisation. The footage index is derived: an appliance can tell it again.
 
 create table organisation (
@@ -43,7 +43,9 @@ create table site (
     id              text primary key,
     organisation_id text not null references organisation (id),
     name            text not null,
-    created_utc     integer not null
+    created_utc     integer not null,
+    -- The site takes every newer system that is put here, without anybody asking.
+    automatic_updates integer not null default 0 check (automatic_updates in (0, 1))
 ) strict;
 create index site_by_organisation on site (organisation_id, name, id);
 
@@ -74,7 +76,9 @@ create table appliance (
     seq             integer not null default 0,
     agent_state     text,
     storage_state   text,
-    host_figures    text
+    host_figures    text,
+    -- JSON of wire::update::Update.
+    update_state    text
 ) strict;
 
 -- Logs that an appliance has left behind: what a broker still delivers of them counts no more. The newest few stay.
@@ -210,6 +214,33 @@ create table audit (
     request_id      text not null
 ) strict;
 create index audit_by_organisation on audit (organisation_id, id);
+
+-- Systems for appliances, put here by the relay's operator. The file is updates/<sha256>.raucb in the state folder.
+create table bundle (
+    sha256    text primary key,
+    version   text not null unique,
+    bytes     integer not null,
+    added_utc integer not null
+) strict;
+
+-- What is to be sent to an appliance, or was sent last. How much of it came is the appliance's to say.
+create table delivery (
+    appliance   text primary key references appliance (id) on delete cascade,
+    sha256      text not null,
+    version     text not null,
+    bytes       integer not null,
+    -- When it is to be installed, where a person said so.
+    chosen      text check (chosen in ('now', 'window')),
+    -- Who asked for it; null: the site takes updates by itself.
+    person_id   text,
+    username    text,
+    state       text not null check (state in ('pending', 'delivered', 'failed')),
+    -- Why it waits, or failed.
+    message     text,
+    asked_utc   integer not null,
+    updated_utc integer not null
+) strict;
+create index delivery_by_state on delivery (state, asked_utc);
 
 -- Single values.
 create table setting (

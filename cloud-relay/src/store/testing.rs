@@ -94,6 +94,22 @@ impl Store {
         id
     }
 
+    /// What an appliance told of its update.
+    pub async fn plant_update(&self, site: &TestSite, told: wire::update::Update) {
+        let id = site.appliance.to_string();
+        let text = serde_json::to_string(&told).unwrap();
+        self.db
+            .write(move |tx| {
+                tx.execute(
+                    "update appliance set update_state = ?2 where id = ?1",
+                    params![id, text],
+                )?;
+                Ok::<_, super::DbError>(())
+            })
+            .await
+            .unwrap();
+    }
+
     /// A site with an appliance.
     pub async fn plant_site(&self, organisation: OrganisationId, name: &str) -> TestSite {
         let site = SiteId::new();

@@ -31,6 +31,7 @@ mod rotated_key_survives_a_kill;
 mod second_disk_goes_and_comes_back;
 mod storage_torture_short;
 mod units_are_sound_and_shut_in;
+mod update_comes_from_the_relay;
 mod whole_job_end_to_end;
 mod worker_crash_costs_one_recorder;
 mod wrong_password_is_tried_once;

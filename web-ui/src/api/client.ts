@@ -38,6 +38,28 @@ export async function demand<T>(method: Method, url: string, body?: unknown): Pr
   return result.value;
 }
 
+/** Sends a piece of a file, and says which bytes of it these are. */
+export async function demandBytes<T>(url: string, bytes: Blob, range: string, signal: AbortSignal): Promise<T> {
+  const put = () => {
+    const headers = new Headers({
+      "Accept": "application/json",
+      "Content-Type": "application/octet-stream",
+      "Content-Range": range,
+      "X-CSRF-Token": readCookie(document.cookie, "hf_csrf") ?? "",
+    });
+    return fetch(url, { method: "PUT", headers, body: bytes, signal }).catch(() => null);
+  };
+  let result = await read<T>(await put());
+  if (!result.ok && isLoggedOut(result.problem)) {
+    await renewSession();
+    result = await read<T>(await put());
+  }
+  if (!result.ok) {
+    throw new ApiProblem(result.problem);
+  }
+  return result.value;
+}
+
 /**
  * Like {@link demand}, for answers that come line by line: each is handed on as soon as it is there.
  */
@@ -80,7 +102,11 @@ export async function renewSession(): Promise<void> {
 }
 
 async function send<T>(method: Method, url: string, body?: unknown): Promise<Result<T>> {
-  const response = await open(method, url, body, "application/json");
+  return read<T>(await open(method, url, body, "application/json"));
+}
+
+/** The whole answer; null when there is none. */
+async function read<T>(response: Response | null): Promise<Result<T>> {
   let text: string;
   try {
     if (response === null) {

@@ -39,5 +39,6 @@ export type Checked = AllTrue<
     Same<page.Completeness, Relay["Completeness"]>,
     Same<page.OverwriteRisk, Relay["OverwriteRisk"]>,
     Same<page.ClaimRequest, Relay["ClaimRequest"]>,
+    Same<page.UpdateDelivery, Relay["UpdateDelivery"]>,
   ]
 >;

@@ -21,10 +21,12 @@ import type {
   RecordingStatus,
   Setup,
   Site,
+  SiteUpdate,
   Storage,
   SyncJob,
   System,
   Timeline,
+  Update,
 } from "./types";
 
 /** Which recordings to list; times are RFC 3339, `to` is exclusive. */
@@ -82,6 +84,22 @@ export const downloadSettingsQuery = queryOptions({
   queryKey: ["downloads"],
   queryFn: () => demand<DownloadSettings>("GET", apiUrl("/system/downloads")),
 });
+
+/** An update comes and waits without events of its own. */
+export const updateQuery = queryOptions({
+  queryKey: ["update"],
+  queryFn: () => demand<Update>("GET", apiUrl("/system/update")),
+  refetchInterval: 5_000,
+});
+
+/** The relay: what runs at a site, is offered and is on its way. */
+export function siteUpdateQuery(site: string) {
+  return queryOptions({
+    queryKey: ["site", "update", site],
+    queryFn: () => demand<SiteUpdate>("GET", apiUrl(`/sites/${site}/update`)),
+    refetchInterval: 10_000,
+  });
+}
 
 export const storageQuery = queryOptions({
   queryKey: ["storage"],

@@ -230,6 +230,11 @@ export interface components {
          * @enum {string}
          */
         GapCause: "not_recorded" | "clock_step" | "not_observed" | "recorder_unreachable" | "beyond_reach" | "overwritten_on_recorder" | "not_downloaded" | "failed" | "evicted" | "deleted" | "defect";
+        /**
+         * @description When a bundle that waits is to be installed.
+         * @enum {string}
+         */
+        InstallWhen: "now" | "window";
         /** @description Body of `POST /auth/login`. */
         LoginRequest: {
             /** @description Password. */
@@ -267,6 +272,18 @@ export interface components {
             role: components["schemas"]["Role"];
             /** @description Login name (at the relay: e-mail address). */
             username: string;
+        };
+        /** @description A newer system that can be sent to a site. */
+        OfferedUpdate: {
+            /** @description When it was put here. */
+            added_at: components["schemas"]["UtcTime"];
+            /**
+             * Format: int64
+             * @description Length of its file.
+             */
+            bytes: number;
+            /** @description Its version. */
+            version: string;
         };
         /**
          * Format: uuid
@@ -539,6 +556,12 @@ export interface components {
          * @enum {string}
          */
         Role: "super_admin" | "org_admin" | "operator" | "viewer" | "api_only";
+        /** @description Body of `POST /sites/{site}/update`. */
+        SendUpdate: {
+            /** @description Which system: one that is offered. */
+            version: string;
+            when?: components["schemas"]["InstallWhen"] | null;
+        };
         /** @description A site as the relay shows it. */
         Site: {
             appliance?: components["schemas"]["ApplianceId"] | null;
@@ -589,6 +612,19 @@ export interface components {
             /** @description Its site. */
             site_id: components["schemas"]["SiteId"];
         };
+        /** @description Answer to `GET /sites/{site}/update`. */
+        SiteUpdate: {
+            /** @description The site takes every newer system that is put here, without anybody asking. */
+            automatic: boolean;
+            delivery?: components["schemas"]["UpdateDelivery"] | null;
+            offered?: components["schemas"]["OfferedUpdate"] | null;
+            told?: components["schemas"]["Update"] | null;
+        };
+        /** @description Body of `PUT /sites/{site}/update`. */
+        SiteUpdateSettings: {
+            /** @description The site takes every newer system that is put here, without anybody asking. */
+            automatic: boolean;
+        };
         /** @description Where a live stream plays. */
         StreamLink: {
             /** @description Playlist, relative to the program that answered. */
@@ -612,6 +648,130 @@ export interface components {
             /** @description The zone whose day it is, by its name in the tz database. */
             zone: string;
         };
+        /** @description Answer to `GET /system/update`, and the retained state `update`. */
+        Update: {
+            /** @description What is received is installed in the quiet window without anybody saying so. */
+            automatic: boolean;
+            /** @description How far the update is. */
+            progress: components["schemas"]["UpdateProgress"];
+            /** @description Version of the system that runs; null where the box is no appliance image. */
+            running?: string | null;
+            /** @description Why this box takes no updates this way, and what to do, in words; null: it does. */
+            unable?: string | null;
+            /** @description The quiet window, by the clocks of the site: `02:00-05:00`. */
+            window: string;
+        };
+        /** @description What is sent to a site, or was sent last. */
+        UpdateDelivery: {
+            /** @description When it was asked for. */
+            asked_at: components["schemas"]["UtcTime"];
+            /** @description Who asked for it; null: the site takes updates by itself. */
+            asked_by?: string | null;
+            /**
+             * Format: int64
+             * @description Length of its file.
+             */
+            bytes: number;
+            chosen?: components["schemas"]["InstallWhen"] | null;
+            /** @description Why it waits, or failed. */
+            message?: string | null;
+            /** @description How far it is. */
+            state: components["schemas"]["UpdateDeliveryState"];
+            /** @description When its state last changed. */
+            updated_at: components["schemas"]["UtcTime"];
+            /** @description Its version. */
+            version: string;
+        };
+        /**
+         * @description How far a delivery is.
+         * @enum {string}
+         */
+        UpdateDeliveryState: "pending" | "delivered" | "failed";
+        /** @description How far an update is. */
+        UpdateProgress: {
+            /** @enum {string} */
+            state: "none";
+        } | {
+            /**
+             * Format: int64
+             * @description Its length.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description What is there of it: the next piece begins here.
+             */
+            received_bytes: number;
+            /** @description Its SHA-256. */
+            sha256: string;
+            /** @enum {string} */
+            state: "receiving";
+            /** @description Its version. */
+            version: string;
+        } | {
+            chosen?: components["schemas"]["InstallWhen"] | null;
+            /** @description From when on it no longer waits for people and downloads, only for the window. */
+            latest_at: components["schemas"]["UtcTime"];
+            /** @description The same in words. */
+            message: string;
+            opens_at?: components["schemas"]["UtcTime"] | null;
+            /** @description Its SHA-256. */
+            sha256: string;
+            /** @description Since when it is there. */
+            since: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "waiting";
+            /** @description Its version. */
+            version: string;
+            /** @description What it waits for. */
+            waits_for: components["schemas"]["WaitsFor"];
+        } | {
+            /** @enum {string} */
+            state: "ordered";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description Since when. */
+            at: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "installed";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description Since when. */
+            at: components["schemas"]["UtcTime"];
+            /** @enum {string} */
+            state: "good";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "refused";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "failed";
+            /** @description Its version. */
+            version: string;
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "went_back";
+            /** @description Its version. */
+            version: string;
+        };
         /**
          * Format: uuid
          * @description A person who can log in.
@@ -627,6 +787,11 @@ export interface components {
          * @enum {string}
          */
         Verdict: "complete" | "coming" | "incomplete";
+        /**
+         * @description What an update waits for.
+         * @enum {string}
+         */
+        WaitsFor: "person" | "window" | "judgement" | "viewers" | "footage" | "sync" | "archive" | "backlog" | "moment";
     };
     responses: never;
     parameters: never;

@@ -532,6 +532,70 @@ export interface ResetInput {
   footage: boolean;
 }
 
+/** When an update that waits is to be installed. */
+export type InstallWhen = "now" | "window";
+
+/** Answer to everything below `/system/update`. */
+export interface Update {
+  /** Version of the system that runs; null where the box is no appliance image. */
+  running: string | null;
+  /** Why this box takes no updates, in words. */
+  unable: string | null;
+  automatic: boolean;
+  /** `02:00-05:00`, by the clocks of the site. */
+  window: string;
+  progress: UpdateProgress;
+}
+
+/** How far an update is. */
+export type UpdateProgress =
+  | { state: "none" }
+  | { state: "receiving"; version: string; sha256: string; bytes: number; received_bytes: number }
+  | {
+      state: "waiting";
+      version: string;
+      sha256: string;
+      since: UtcTime;
+      chosen: InstallWhen | null;
+      waits_for:
+        | "person"
+        | "window"
+        | "judgement"
+        | "viewers"
+        | "footage"
+        | "sync"
+        | "archive"
+        | "backlog"
+        | "moment";
+      message: string;
+      opens_at: UtcTime | null;
+      latest_at: UtcTime;
+    }
+  | { state: "ordered"; version: string }
+  | { state: "installed" | "good"; version: string; at: UtcTime }
+  | { state: "refused" | "failed" | "went_back"; version: string; reason: string; at: UtcTime };
+
+/** What the relay sends to a site, or sent last. */
+export interface UpdateDelivery {
+  version: string;
+  bytes: number;
+  state: "pending" | "delivered" | "failed";
+  chosen: InstallWhen | null;
+  /** Null: the site takes updates by itself. */
+  asked_by: string | null;
+  message: string | null;
+  asked_at: UtcTime;
+  updated_at: UtcTime;
+}
+
+/** Answer to everything at `/sites/{site}/update`. */
+export interface SiteUpdate {
+  automatic: boolean;
+  told: Update | null;
+  offered: { version: string; bytes: number; added_at: UtcTime } | null;
+  delivery: UpdateDelivery | null;
+}
+
 /** Body of `PUT /system/downloads`: how much of each recorder downloads may use, and when. */
 export interface DownloadSettingsInput {
   /** Of all downloads from one recorder together. */

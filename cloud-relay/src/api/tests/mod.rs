@@ -4,6 +4,7 @@ mod footage;
 mod logins;
 mod shape;
 mod tenants;
+mod updates;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -88,6 +89,7 @@ impl World {
             standing: Arc::default(),
             reports: watch::channel(true).1,
             pokes: crate::mqtt::Pokes::new().0,
+            deliveries: Arc::default(),
             ready,
         });
         Self {

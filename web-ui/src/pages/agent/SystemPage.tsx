@@ -13,6 +13,7 @@ import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
 import { HandOnPanel } from "./HandOnPanel";
 import { SdkNote } from "./SdkNote";
+import { UpdatePanel } from "./UpdatePanel";
 import { Volumes } from "./Volumes";
 
 /** The appliance itself. */
@@ -40,6 +41,7 @@ export function SystemPage() {
       )}
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
+      <UpdatePanel />
       {system.data && <HandOnPanel appliance={system.data.appliance} />}
     </Page>
   );

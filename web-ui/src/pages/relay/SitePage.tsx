@@ -11,6 +11,7 @@ import { CameraStateView, OnlineView } from "../../components/State";
 import { Ago, Instant } from "../../components/Time";
 import { bytesText, codecText, count } from "../../words";
 import { NotFoundPage } from "../NotFoundPage";
+import { SiteUpdatePanel } from "./SiteUpdatePanel";
 
 /** One site: its appliance and its cameras, as last reported. */
 export function SitePage() {
@@ -44,6 +45,7 @@ export function SitePage() {
         </Note>
       )}
       <SitePanel site={site} />
+      {site.appliance && <SiteUpdatePanel site={site.id} />}
       <ProblemNote error={cameras.error} onRetry={() => void cameras.refetch()} />
       <Panel title="Cameras">
         {cameras.isPending && <Waiting />}
