@@ -161,7 +161,7 @@ async fn support(
     table.row("support access, by a stick", shut, before && user == "root");
     let exposure = helper.asks(
         machine,
-        "systemd-analyze security --no-pager holdfast-agent | tail -n 1 | grep -o '[0-9.]* [A-Z]*'",
+        "systemd-analyze security --no-pager holdfast-agent | tail -n 1 | grep -o '[0-9]*[.][0-9] [A-Z]*'",
     )?;
     let low = exposure
         .split(' ')
@@ -169,7 +169,10 @@ async fn support(
         .and_then(|figure| figure.parse::<f64>().ok())
         .is_some_and(|figure| figure <= 2.0);
     table.row("  exposure of the agent (at most 2.0)", exposure, low);
-    let used = helper.asks(machine, "free -m | awk '/^Mem/ {print $3}'")?;
+    let used = helper.asks(
+        machine,
+        "awk '/^MemTotal/ {all = $2} /^MemAvailable/ {print int((all - $2) / 1024)}' /proc/meminfo",
+    )?;
     table.row("  memory of the whole box", format!("{used} MiB"), true);
     let failed = helper.asks(machine, "systemctl --failed --plain --no-legend | wc -l")?;
     table.row("  units that failed", failed.clone(), failed == "0");

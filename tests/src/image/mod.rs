@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hcnetsdk::scenario::{Channel, Device};
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use wire::resource::{Recording, RecordingStatus};
 
 use crate::appliance::Appliance;
@@ -59,18 +59,23 @@ async fn recorder(channels: Vec<Channel>) -> Result<IsapiRecorder> {
     IsapiRecorder::start(device, Path::new("/"), Quirks::default()).await
 }
 
-/// The recorder has the first so many recordings of each camera.
-fn show(nvr: &IsapiRecorder, all: &[Channel], recordings: u32) {
-    let mut shown = all.to_vec();
-    for channel in &mut shown {
+/// The first so many recordings of each camera.
+fn first_of(all: &[Channel], recordings: u32) -> Vec<Channel> {
+    let mut first = all.to_vec();
+    for channel in &mut first {
         channel.recordings.truncate(recordings as usize);
     }
-    nvr.device(|device| device.channels = shown);
+    first
 }
 
-/// Two cameras with so many recordings each, of ten seconds, since half an hour ago.
+/// Two cameras with so many recordings each, of ten seconds, since midnight of yesterday: what was rendered once serves
+/// all day.
 fn channels(recordings: u32) -> Result<Vec<Channel>> {
-    let start = Timestamp::now().round(Unit::Minute)? - SignedDuration::from_mins(30);
+    let today = TimestampRound::new()
+        .smallest(Unit::Hour)
+        .increment(24)
+        .mode(RoundMode::Trunc);
+    let start = Timestamp::now().round(today)? - SignedDuration::from_hours(24);
     let spec = StandardSpec {
         recordings,
         seconds: 10,

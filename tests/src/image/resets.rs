@@ -12,7 +12,7 @@ use wire::resource::{Recorder, Recording, RecordingStatus};
 use super::access::Helper;
 use super::machine::{Machine, Stick};
 use super::{
-    DISK_BYTES, GOOD, PATIENCE, appliance, channels, held, lost, provision, recorder, show,
+    DISK_BYTES, GOOD, PATIENCE, appliance, channels, first_of, held, lost, provision, recorder,
     until_ready,
 };
 use crate::appliance::Appliance;
@@ -21,8 +21,8 @@ use crate::isapi_recorder::IsapiRecorder;
 use crate::seed::Seed;
 
 /// Recordings of each camera that the recorder gets for each reset.
-const MORE: u32 = 3;
-const RECORDINGS_MAX: u32 = 90;
+const MORE: u32 = 2;
+const RECORDINGS_MAX: u32 = 60;
 
 /// What became of one reset.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,7 +59,9 @@ pub struct Campaign {
 impl Campaign {
     /// A new box that holds something.
     pub async fn begin(image: &Path, keys: &Path, dir: &Path) -> Result<Self> {
-        let nvr = recorder(Vec::new()).await?;
+        // The box asks once when it starts, and again only minutes later.
+        let all = channels(RECORDINGS_MAX)?;
+        let nvr = recorder(first_of(&all, MORE)).await?;
         let mut machine = Machine::new(dir, image, DISK_BYTES)?;
         let settings = dir.join("provision.toml");
         std::fs::write(&settings, provision(&nvr, None))?;
@@ -72,13 +74,12 @@ impl Campaign {
             appliance: appliance(dir, &machine)?,
             machine,
             nvr,
-            all: channels(RECORDINGS_MAX)?,
+            all,
             shown: MORE,
             known: Vec::new(),
             recorder: None,
             boots: 1,
         };
-        show(&this.nvr, &this.all, this.shown);
         this.machine.says_since(0, GOOD, PATIENCE).await?;
         this.machine.says_since(0, "is added", PATIENCE).await?;
         this.machine.take_out()?;
@@ -92,7 +93,8 @@ impl Campaign {
     pub async fn round(&mut self, number: u64) -> Result<Round> {
         let mut seed = Seed::of(number);
         self.shown = (self.shown + MORE).min(RECORDINGS_MAX);
-        show(&self.nvr, &self.all, self.shown);
+        let shown = first_of(&self.all, self.shown);
+        self.nvr.device(|device| device.channels = shown);
         // A start looks for footage at once: this one is for that, and the next for what comes back.
         self.start_again().await?;
         let wanted = self.known.len() + 1 + seed.below(u64::from(MORE)) as usize;

@@ -13,8 +13,8 @@ use wire::resource::Recording;
 
 use super::machine::{Machine, Stick};
 use super::{
-    DISK_BYTES, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
-    recorder, show, until_ready,
+    DISK_BYTES, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, first_of, held, lost,
+    provision, recorder, until_ready,
 };
 use crate::appliance::Appliance;
 use crate::isapi_recorder::IsapiRecorder;
@@ -206,7 +206,9 @@ pub struct Campaign {
 impl Campaign {
     /// A new box that holds something.
     pub async fn begin(factory: Factory, dir: &Path) -> Result<Self> {
-        let nvr = recorder(Vec::new()).await?;
+        // The box asks once when it starts, and again only minutes later.
+        let all = channels(RECORDINGS_MAX)?;
+        let nvr = recorder(first_of(&all, RECORDINGS_FIRST)).await?;
         let mut machine = Machine::new(dir, &factory.image, DISK_BYTES)?;
         let settings = dir.join("provision.toml");
         std::fs::write(&settings, provision(&nvr, None))?;
@@ -220,11 +222,10 @@ impl Campaign {
             machine,
             nvr,
             known: Vec::new(),
-            recordings: 0,
-            all: channels(RECORDINGS_MAX)?,
+            recordings: RECORDINGS_FIRST,
+            all,
             sticks: std::collections::HashMap::new(),
         };
-        this.show(RECORDINGS_FIRST);
         this.machine.says_since(0, GOOD, PATIENCE).await?;
         this.machine.says_since(0, "is added", PATIENCE).await?;
         this.machine.take_out()?;
@@ -235,7 +236,8 @@ impl Campaign {
     /// The recorder has so many recordings of each camera now.
     fn show(&mut self, recordings: u32) {
         self.recordings = recordings.min(RECORDINGS_MAX);
-        show(&self.nvr, &self.all, self.recordings);
+        let shown = first_of(&self.all, self.recordings);
+        self.nvr.device(|device| device.channels = shown);
     }
 
     /// Waits until so much is held, and counts what is gone of what was held before.

@@ -186,8 +186,8 @@ async fn update_comes_from_the_relay() -> Result<()> {
     let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
     ensure!(said.contains("as the story wants it"), "{said}");
     service.kill_hard()?;
-    relay.stop()?;
     box_.stop()?;
+    relay.stop()?;
     box_.log_is_clean(&[
         "An update is ordered",
         "update_failed",
