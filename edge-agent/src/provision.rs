@@ -15,6 +15,7 @@ use serde::Deserialize;
 use wire::resource::{ClaimState, DriverKind, Recorder};
 use zeroize::Zeroizing;
 
+use crate::api::usual_port;
 use crate::config::State;
 use page::{Asked, Page};
 
@@ -78,9 +79,10 @@ struct RecorderEntry {
 impl RecorderEntry {
     /// Whether it is one that the box has.
     fn is(&self, known: &Recorder) -> bool {
-        self.driver == known.driver
-            && self.address == known.address
-            && self.port.is_none_or(|port| port == known.port)
+        let port = self
+            .port
+            .unwrap_or_else(|| usual_port(self.driver, self.tls));
+        self.driver == known.driver && self.address == known.address && port == known.port
     }
 }
 

@@ -191,7 +191,22 @@ pub async fn call_off(
             StatusCode::OK,
         )
         .await?;
-        app.store.forget_delivery(delivery.appliance).await?;
+        if known.automatic {
+            // Remembered, or it would be sent again at once.
+            let why = format!("{} called it off.", visitor.principal.username);
+            let (now, failed) = (app.now(), DeliveryState::Failed);
+            app.store
+                .note_delivery(&delivery, failed, Some(why.clone()), now)
+                .await?;
+            known.delivery = Some(Delivery {
+                state: failed,
+                message: Some(why),
+                updated_at: now,
+                ..delivery
+            });
+        } else {
+            app.store.forget_delivery(delivery.appliance).await?;
+        }
     }
     Ok(Json(shown(known, app.store.bundles().await?)))
 }

@@ -296,7 +296,7 @@ impl Store {
             .await
     }
 
-    /// Appliances of sites that take updates by themselves.
+    /// Appliances of sites that take updates by themselves, but for those to which a person is sending one.
     pub async fn automatic_appliances(&self) -> Result<Vec<Automatic>, DbError> {
         self.db
             .read(|c| {
@@ -304,7 +304,9 @@ impl Store {
                     "select a.id, a.update_state, d.sha256
                      from site s join appliance a on a.site_id = s.id and a.revoked = 0
                      left join delivery d on d.appliance = a.id
-                     where s.automatic_updates = 1 order by a.id",
+                     where s.automatic_updates = 1
+                         and (d.state is null or d.state <> 'pending' or d.person_id is null)
+                     order by a.id",
                 )?;
                 let found = rows.query_map([], |row| {
                     Ok(Automatic {

@@ -40,8 +40,10 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// First and longest pause after an interruption, or after an appliance's "not now".
 const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(600));
-/// What was announced so often within one attempt leads nowhere.
+/// What brought nothing forward so often within one attempt leads nowhere.
 const TRIES_MAX: u32 = 3;
+/// Longest attempt: then it is the turn of others.
+const TURN: Duration = Duration::from_secs(15 * 60);
 
 /// What delivering needs.
 pub struct Parts {
@@ -154,6 +156,11 @@ impl Rests {
         *until = Instant::now() + backoff.next_delay();
     }
 
+    /// It went on: whatever was before counts no more.
+    fn forget(&mut self, appliance: &ApplianceId) {
+        self.0.remove(appliance);
+    }
+
     /// Until the first of them is over.
     fn next(&self) -> Option<Duration> {
         let now = Instant::now();
@@ -172,9 +179,12 @@ impl Deliverer {
 
     /// Sends until told to stop; what is on its way then goes on after the next start.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        bundles::sweep(&self.0.store, &self.0.state).await?;
+        // What is left over takes room, and keeps nothing from being sent.
+        if let Err(error) = bundles::sweep(&self.0.store, &self.0.state).await {
+            tracing::warn!(%error, "Files of updates that nobody needs cannot be removed");
+        }
         let mut running: HashSet<ApplianceId> = HashSet::new();
-        let mut tasks: JoinSet<(ApplianceId, Ended)> = JoinSet::new();
+        let mut tasks: JoinSet<(ApplianceId, Ended, bool)> = JoinSet::new();
         let mut rests = Rests::default();
         loop {
             self.look_for_automatic().await?;
@@ -190,9 +200,10 @@ impl Deliverer {
                 }
                 let this = self.clone();
                 tasks.spawn(async move {
-                    let ended = this.deliver(&delivery).await;
+                    let mut moved = false;
+                    let ended = this.deliver(&delivery, &mut moved).await;
                     this.note(&delivery, &ended).await;
-                    (appliance, ended)
+                    (appliance, ended, moved)
                 });
             }
             let pause = rests.next().map_or(LOOK_EVERY, |rest| rest.min(LOOK_EVERY));
@@ -201,14 +212,15 @@ impl Deliverer {
                 () = self.0.wake.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 Some(ended) = tasks.join_next() => {
-                    let (appliance, ended) =
+                    let (appliance, ended, moved) =
                         ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
                     running.remove(&appliance);
-                    match ended {
-                        Ended::Interrupted(_) => rests.begin(appliance),
-                        Ended::Delivered | Ended::Failed(_) | Ended::Gone => {
-                            rests.0.remove(&appliance);
-                        }
+                    let is_over = !matches!(ended, Ended::Interrupted(_));
+                    if moved || is_over {
+                        rests.forget(&appliance);
+                    }
+                    if !is_over {
+                        rests.begin(appliance);
                     }
                 }
             }
@@ -245,9 +257,9 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Takes one delivery as far as it goes.
-    async fn deliver(&self, delivery: &Delivery) -> Ended {
-        match self.steps(delivery).await {
+    /// Takes one delivery as far as it goes; `moved` says whether a piece of it arrived.
+    async fn deliver(&self, delivery: &Delivery, moved: &mut bool) -> Ended {
+        match self.steps(delivery, moved).await {
             Ok(ended) => ended,
             // Another time it may do: a box that just starts, a disk that is full, a piece that is still coming in.
             Err(AskError::Refused { status, message })
@@ -262,23 +274,37 @@ impl Deliverer {
         }
     }
 
-    async fn steps(&self, delivery: &Delivery) -> Result<Ended, AskError> {
-        let mut announced = 0;
+    async fn steps(&self, delivery: &Delivery, moved: &mut bool) -> Result<Ended, AskError> {
+        let turn = Instant::now();
+        // Steps that brought nothing forward, and the last byte that was sent from: an appliance that answers nonsense
+        // does not hold up the others.
+        let (mut idle, mut sent_from) = (0, None);
         let mut told = self.ask(delivery, Question::look()).await?;
         loop {
             if !self.is_wanted(delivery).await? {
                 return Ok(Ended::Gone);
             }
-            told = match choice::next(delivery, &told) {
+            if turn.elapsed() > TURN {
+                return Ok(Ended::Interrupted("It is the turn of others.".into()));
+            }
+            let step = choice::next(delivery, &told);
+            match &step {
+                Step::Send { first, .. } if sent_from.is_none_or(|last| last < *first) => {
+                    *moved |= sent_from.is_some();
+                    sent_from = Some(*first);
+                }
+                Step::Begin | Step::Install(_) | Step::Send { .. } => idle += 1,
+                Step::Done | Step::GiveUp(_) | Step::Later(_) => {}
+            }
+            if idle > TRIES_MAX {
+                let why = "The appliance was sent all of it, and does not have it.";
+                return Ok(Ended::Failed(why.into()));
+            }
+            told = match step {
                 Step::Done => return Ok(Ended::Delivered),
                 Step::GiveUp(why) => return Ok(Ended::Failed(why)),
                 Step::Later(why) => return Ok(Ended::Interrupted(why)),
                 Step::Begin => {
-                    announced += 1;
-                    if announced > TRIES_MAX {
-                        let why = "The appliance was sent all of it, and does not have it.";
-                        return Ok(Ended::Failed(why.into()));
-                    }
                     let offer = UpdateOffer {
                         version: delivery.version.clone(),
                         bytes: delivery.bytes,

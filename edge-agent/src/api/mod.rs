@@ -84,6 +84,7 @@ pub use base::http::cookies;
 pub use base::http::extract::{JsonBody, Path, Query};
 pub use error::{ApiError, ApiResult};
 pub use principal::{Principal, Via};
+pub use recorders::usual_port;
 
 /// What the API listens on: `[api]`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]

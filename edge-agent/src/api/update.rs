@@ -98,7 +98,8 @@ impl From<UpdateError> for ApiError {
             UpdateError::Size(_) => Self::invalid_field("bytes", said),
             UpdateError::Range => Self::invalid_field("Content-Range", said),
             UpdateError::BrokeOff { received_bytes, .. } => {
-                Self::invalid(said).details(serde_json::json!({ "offset": received_bytes }))
+                // It goes on from there: whoever sends asks how far it came.
+                Self::conflict(said).details(serde_json::json!({ "offset": received_bytes }))
             }
             UpdateError::Damaged { .. } => Self::invalid_field("sha256", said),
             UpdateError::NoRoom { .. } => Self::new(ErrorCode::StorageFull, said),

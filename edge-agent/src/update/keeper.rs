@@ -66,10 +66,7 @@ impl Keeper {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), CatalogError> {
         loop {
             let pause = match self.look().await {
-                Ok(pause) => {
-                    self.said = None;
-                    pause
-                }
+                Ok(pause) => pause,
                 Err(LookError::Catalog(
                     error @ CatalogError::Db(base::sqlite::DbError::Closed),
                 )) => {
@@ -106,9 +103,9 @@ impl Keeper {
             let Ok(_turn) = updates.0.turn.try_lock() else {
                 return Ok(LOOK_SOON);
             };
-            let mut seen = updates.look()?;
-            for unreadable in std::mem::take(&mut seen.unreadable) {
-                self.say(unreadable);
+            let seen = updates.look()?;
+            for unreadable in &seen.unreadable {
+                self.say(unreadable.clone());
             }
             self.tidy(&seen)?;
             updates.look()?
@@ -120,6 +117,10 @@ impl Keeper {
         let seen = updates.look()?;
         updates.tell(&seen, waits);
         self.alarm(&seen).await?;
+        // What is told is told once, until all is well again.
+        if seen.unreadable.is_empty() {
+            self.said = None;
+        }
         let is_working = seen.is_ordered
             || matches!(&seen.outcome, Some(outcome) if outcome.result == Outcomes::Installed);
         Ok(if is_working { LOOK_SOON } else { LOOK_EVERY })

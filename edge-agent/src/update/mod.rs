@@ -332,7 +332,11 @@ fn progress(seen: &Seen, waits: Option<Waits>, settings: &Settings) -> UpdatePro
                 version: wanted.version.clone(),
                 sha256: wanted.sha256.clone(),
                 bytes: wanted.bytes,
-                received_bytes: seen.part_bytes.min(wanted.bytes),
+                // Whole, and only the word on that is missing: announcing it once more gives it.
+                received_bytes: match seen.has_bundle {
+                    true => wanted.bytes,
+                    false => seen.part_bytes.min(wanted.bytes),
+                },
             },
         },
         _ => seen

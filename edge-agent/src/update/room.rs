@@ -1,5 +1,6 @@
-//! Room for a bundle: where footage lies on the same disk, the ring gives way, as for anything that is fetched. Set aside
-//! before the first byte comes, so that nothing that is recorded meanwhile can take it.
+//! Room for a bundle, twice: the box's update service copies it to where nobody can change it while it is checked. Where
+//! footage lies on the same disk, the ring gives way, as for anything that is fetched. Set aside before the first byte
+//! comes, so that nothing that is recorded meanwhile can take it.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -12,6 +13,8 @@ use super::{UpdateError, Updates, at};
 use crate::footage::volume::{LOOK_MAX, Reservation, Volume};
 use crate::model::retention::Bytes;
 
+/// The bundle, and its copy.
+const COPIES: u64 = 2;
 /// Left for the catalog on a disk that holds no footage.
 const LEFT_BYTES: u64 = 256 << 20;
 
@@ -19,8 +22,9 @@ impl Updates {
     /// An empty file with room for so much.
     pub(super) async fn make_room(&self, bytes: u64) -> Result<File, UpdateError> {
         let promised = match self.volume_beside().await {
-            Some(volume) if !has_spare(volume, bytes).await => {
-                let promised = self.0.evictor.need(bytes, Some(volume.id())).await;
+            Some(volume) if !has_spare(volume, COPIES * bytes).await => {
+                let promised = self.0.evictor.need(COPIES * bytes, Some(volume.id()));
+                let promised = promised.await;
                 let promised = promised.map_err(|why| UpdateError::NoRoom {
                     bytes,
                     why: why.to_string(),
@@ -34,7 +38,7 @@ impl Updates {
         let made = tokio::task::spawn_blocking(move || {
             let path = folder.part();
             if promised.is_none() {
-                has_room(folder.path(), bytes)?;
+                has_room(folder.path(), COPIES * bytes)?;
             }
             let file = File::create(&path).map_err(at(&path))?;
             set_aside(&file, &path, bytes, promised)?;

@@ -373,6 +373,11 @@ async fn a_kill_between_the_digest_and_the_word_loses_nothing() {
     wanted.received_at = None;
     folder.want(&wanted).unwrap();
     let it = it.restart().await;
+    // Whoever sends sees that no byte is missing, and announces it once more.
+    assert!(matches!(
+        it.progress(),
+        UpdateProgress::Receiving { bytes, received_bytes, .. } if received_bytes == bytes
+    ));
     let again = it.updates.begin(offer(NEW, &bytes)).await.unwrap();
     assert!(is_waiting(&again.progress));
     // And a moment before that: under its first name.

@@ -99,11 +99,28 @@ async fn an_admin_sees_what_is_offered_and_sends_it() {
     .await;
     assert_eq!(by_itself.json()["automatic"], true);
     assert_eq!(world.store.automatic_appliances().await.unwrap().len(), 1);
+    // What a person sends there goes first, and what is called off there is not sent again by itself.
+    let sent = world
+        .post(&admin, &path, value!({ "version": "0.1.0+10" }))
+        .await;
+    assert_eq!(sent.status, StatusCode::ACCEPTED);
+    assert!(world.store.automatic_appliances().await.unwrap().is_empty());
+    let called_off = ask(&world, &admin, Method::DELETE, &path, Value::Null).await;
+    assert_eq!(called_off.json()["delivery"]["state"], "failed");
+    assert!(world.store.pending_deliveries().await.unwrap().is_empty());
+    let automatic = world.store.automatic_appliances().await.unwrap();
+    assert!(automatic[0].last.is_some());
     let entries = world.store.audit(Scope::Organisation(mine), None, 10).await;
     let actions: Vec<String> = entries.unwrap().into_iter().map(|it| it.action).collect();
     assert_eq!(
         actions,
-        ["update.settings", "update.call_off", "update.send"]
+        [
+            "update.call_off",
+            "update.send",
+            "update.settings",
+            "update.call_off",
+            "update.send"
+        ]
     );
 }
 

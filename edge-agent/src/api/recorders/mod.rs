@@ -23,7 +23,7 @@ use crate::model::fingerprint::{Fingerprint, NotAFingerprint};
 const RECORDERS_MAX: usize = 64;
 
 /// Port of a recorder that was not told otherwise.
-fn usual_port(driver: DriverKind, tls: bool) -> u16 {
+pub fn usual_port(driver: DriverKind, tls: bool) -> u16 {
     match (driver, tls) {
         (DriverKind::Sdk, _) => 8000,
         (DriverKind::Isapi, false) => 80,

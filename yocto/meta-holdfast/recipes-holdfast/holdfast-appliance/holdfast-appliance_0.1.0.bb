@@ -80,6 +80,7 @@ RDEPENDS:${PN} = "\
     openssl-bin \
     rauc \
     util-linux-findmnt \
+    util-linux-flock \
     util-linux-lsblk \
     util-linux-setpriv \
 "
