@@ -376,7 +376,8 @@ pub fn summary(rounds: &[Round]) -> String {
         .collect();
     let sum = |of: fn(&Round) -> usize| rounds.iter().map(of).sum::<usize>();
     lines.push(format!(
-        "{} updates, {} of them started the box; bricks 0; recordings looked for {}, lost {}",
+        "{} updates, {} of them started the box, which came back by itself (one that does not ends this); recordings \
+         looked for {}, lost {}",
         rounds.len(),
         sum(|round| usize::from(round.started)),
         sum(|round| round.looked_for),
