@@ -83,20 +83,26 @@ slots() {
 	cp "$HERE/grub/slot.cfg" "$WORK/boot/"
 	date_all "$WORK/boot"
 	mksquashfs "$WORK/boot" "$WORK/boot.img" -quiet -no-progress -comp gzip -all-root -noappend > /dev/null
-	rm -f "$WORK/root.img"
-	python3 "$HERE/slot_tar.py" "$WORK/root.tar" "$VERSION" |
-		sqfstar -quiet -no-progress -exit-on-error -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$WORK/root.img" > /dev/null
+	slot_root "$WORK/root.img"
+}
+# slot_root <root.img> [<left out>...]
+slot_root() {
+	local made=$1
+	shift
+	rm -f "$made"
+	python3 "$HERE/slot_tar.py" "$WORK/root.tar" "$VERSION" "$@" |
+		sqfstar -quiet -no-progress -exit-on-error -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$made" > /dev/null
 }
 
-# bundle <file> <boot.img> <compatible> <certificate> <key>: a signed update.
+# bundle <file> <boot.img> <root.img> <compatible> <certificate> <key>: a signed update.
 bundle() {
 	rm -rf "$WORK/bundle" "$1"
 	mkdir "$WORK/bundle"
 	cp --reflink=auto "$2" "$WORK/bundle/boot.img"
-	cp --reflink=auto "$WORK/root.img" "$WORK/bundle/root.img"
+	cp --reflink=auto "$3" "$WORK/bundle/root.img"
 	cat > "$WORK/bundle/manifest.raucm" <<-MANIFEST
 		[update]
-		compatible=$3
+		compatible=$4
 		version=$VERSION
 
 		[bundle]
@@ -108,29 +114,30 @@ bundle() {
 		[image.root]
 		filename=root.img
 	MANIFEST
-	rauc --cert="$4" --key="$5" bundle "$WORK/bundle" "$1" > "$WORK/rauc.log" 2>&1 || { cat "$WORK/rauc.log"; return 1; }
+	rauc --cert="$5" --key="$6" bundle "$WORK/bundle" "$1" > "$WORK/rauc.log" 2>&1 || { cat "$WORK/rauc.log"; return 1; }
 	rm -r "$WORK/bundle"
 }
 update() {
 	local made=$OUT/holdfast-$VERSION.raucb
-	bundle "$made" "$WORK/boot.img" "$compatible" "$KEYS/sign.pem" "$KEYS/sign.key"
+	bundle "$made" "$WORK/boot.img" "$WORK/root.img" "$compatible" "$KEYS/sign.pem" "$KEYS/sign.key"
 	rauc --keyring="$KEYS/keyring.pem" info "$made" > "$WORK/rauc.log" 2>&1 || { cat "$WORK/rauc.log"; return 1; }
 }
 
 # An update that a box must not keep, of the slots that were built last (docs/guide/image.md, "Trying it").
 spoilt() {
-	local made=$OUT/spoilt-$1.raucb boot=$WORK/boot-spoilt for=$compatible says=""
+	local made=$OUT/spoilt-$1.raucb boot=$WORK/boot-spoilt root=$WORK/root.img for=$compatible says=""
 	local certificate=$KEYS/sign.pem key=$KEYS/sign.key
 	case "$1" in
 	# Refused before anything is written.
 	foreign) "$HERE/keys.sh" "$WORK/foreign-keys"; certificate=$WORK/foreign-keys/sign.pem; key=$WORK/foreign-keys/sign.key ;;
 	machine) for=another-box ;;
 	# Installed, and not healthy: the kernel finds nothing to start, systemd is dead and the watchdog barks, the agent
-	# does not run, the slot cannot be read.
+	# does not run, the slot cannot be read, no footage can be made.
 	crashes) says="init=/missing" ;;
 	hangs) says="systemd.run='/bin/kill -SEGV 1'" ;;
 	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
 	unreadable) ;;
+	cannot-record) says="holdfast.patience=60"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
 	*) echo "unknown: $1" >&2; return 2 ;;
 	esac
 	rm -rf "$boot" "$boot.img"
@@ -138,8 +145,8 @@ spoilt() {
 	[ -z "$says" ] || sed -i "s|\(^linux .*\)|\1 $says|" "$boot/slot.cfg"
 	[ "$1" != unreadable ] || rm "$boot/slot.cfg"
 	mksquashfs "$boot" "$boot.img" -quiet -no-progress -comp gzip -all-root -noappend > /dev/null
-	bundle "$made" "$boot.img" "$for" "$certificate" "$key"
-	rm -r "$boot" "$boot.img"
+	bundle "$made" "$boot.img" "$root" "$for" "$certificate" "$key"
+	rm -rf "$boot" "$boot.img" "$WORK/root-spoilt.img"
 }
 
 # The partition that the box starts from: GRUB, and the variables in which it counts tries.

@@ -1,6 +1,7 @@
 """The tar archive of a slot's root: of Debian's root, without what a slot does not hold, and with the version in it.
 
-slot_tar.py <root.tar> <version> writes to standard output. GNU tar's --delete loses folders beside what it deletes.
+slot_tar.py <root.tar> <version> [<left out>...] writes to standard output. GNU tar's --delete loses folders beside what
+it deletes.
 """
 
 import io
@@ -13,11 +14,11 @@ import tarfile
 LEFT_OUT = re.compile(r"\./(boot/(?!efi/?$)|var/|dev/).+")
 
 
-def slot(root, version, out):
+def slot(root, version, left_out, out):
     made = int(os.environ["SOURCE_DATE_EPOCH"])
     with tarfile.open(root) as whole, tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as kept:
         for member in whole:
-            if not LEFT_OUT.match(member.name):
+            if not LEFT_OUT.match(member.name) and member.name not in left_out:
                 kept.addfile(member, whole.extractfile(member) if member.isreg() else None)
         text = f"{version}\n".encode()
         said = tarfile.TarInfo("./usr/lib/holdfast/version")
@@ -26,4 +27,4 @@ def slot(root, version, out):
 
 
 if __name__ == "__main__":
-    slot(sys.argv[1], sys.argv[2], sys.stdout.buffer)
+    slot(sys.argv[1], sys.argv[2], [f"./{path}" for path in sys.argv[3:]], sys.stdout.buffer)

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::ability::{self, Ability};
 use crate::api::backup::MakeBackup;
 use crate::api::reset::Resetting;
 use crate::api::support::MakeSupport;
@@ -38,7 +39,7 @@ use crate::report::figures::Viewers;
 use crate::reset;
 use crate::rotate_key;
 use crate::secrets::Secrets;
-use crate::sessions::{Sessions, watch_library};
+use crate::sessions::Sessions;
 use crate::support;
 use crate::tasks::{Ended, Floor, Tasks};
 use crate::tiers::Mover;
@@ -70,6 +71,7 @@ pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
         () = stop.cancelled() => Ok(()),
         // Whoever starts the agent starts it again, and then it is carried out.
         () = reset_ordered.cancelled() => Ok(()),
+        () = reset::ordered(&config.state) => Ok(()),
         ended = tasks.first_end() => Err(ended),
     };
     watchdog::stopping();
@@ -108,7 +110,8 @@ async fn start(
     sdk.staging = volumes.iter().map(staging::prepare).collect();
     let sdk = Arc::new(sdk);
     let sessions = Sessions::new(catalog.clone(), secrets.clone(), sdk.clone());
-    let (sdk_problem, sdk_problem_rx) = watch::channel(None);
+    let (library, library_rx) = watch::channel(Ability::NotLooked);
+    let (footage, footage_rx) = watch::channel(Ability::NotLooked);
     // One budget for each recorder, shared by all who want streams of it.
     let governor = Governor::new(config.download.governed(), catalog.clock().clone());
     // What was chosen from the page goes before the file.
@@ -183,7 +186,8 @@ async fn start(
         governor,
         membership: uplink_handle.membership(),
         uplink: uplink_handle,
-        sdk_problem: sdk_problem_rx,
+        library: library_rx,
+        footage: footage_rx,
         backfill_days: config.discovery.backfill_days,
         ready: ready_rx,
         stopping: tasks.stop_of(Floor::Door),
@@ -257,7 +261,13 @@ async fn start(
         Ok::<_, Infallible>(())
     });
     tasks.spawn(Floor::Recorders, "sdk-library", async move {
-        watch_library(sdk, sdk_problem, recorders).await;
+        ability::watch_library(sdk, library, recorders).await;
+        Ok::<_, Infallible>(())
+    });
+    let (media, folder) = (config.media.clone(), state.folder.join("run/rehearsal"));
+    let rehearsing = tasks.stop_of(Floor::Recorders);
+    tasks.spawn(Floor::Recorders, "rehearsal", async move {
+        ability::watch_footage(media, folder, footage, rehearsing).await;
         Ok::<_, Infallible>(())
     });
     let work = tasks.stop_of(Floor::Work);

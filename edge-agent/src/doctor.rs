@@ -99,6 +99,7 @@ async fn report(config: &Config) -> Report {
 
     let mut programs = vec![
         programs::ffmpeg(&config.media),
+        programs::footage(&config.media),
         programs::smartctl(&config.smart),
     ];
     let needed = catalog.as_ref().is_some_and(by_library);

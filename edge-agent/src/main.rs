@@ -1,6 +1,7 @@
 //! `edge-agent`: the program beside the recorder. Parses, sets up tracing, dispatches.
 #![deny(unsafe_code)]
 
+mod ability;
 mod agent;
 mod api;
 mod archive;

@@ -7,6 +7,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use base::clock::Clock;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ use crate::repair::on_runtime;
 
 /// The order, in the state folder.
 const FILE: &str = "reset.json";
+
+/// How often a running agent looks for an order.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What lies on a volume. Its marker stays: whose disk it is tells nothing of anybody, and without it the disk would be
 /// taken for one that is not mounted.
@@ -84,6 +88,15 @@ pub struct Args {
 pub fn order(state: &State, order: Order) -> io::Result<()> {
     let text = serde_json::to_vec(&order).map_err(io::Error::other)?;
     base::durable::replace(&state.folder.join(FILE), &text, 0o600)
+}
+
+/// Waits for an order of somebody else, such as whoever stands in front of the box.
+pub async fn ordered(state: &State) {
+    let file = state.folder.join(FILE);
+    while !file.exists() {
+        tokio::time::sleep(LOOK).await;
+    }
+    tracing::warn!(path = %file.display(), "A factory reset was ordered");
 }
 
 /// Carries out what was ordered, if anything was. For an agent that has opened nothing yet.

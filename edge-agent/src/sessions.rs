@@ -27,7 +27,6 @@ use crate::recorder::config::SdkConfig;
 use crate::recorder::driver::{
     FailureKind, PartProgress, PartRequest, RecorderAccount, RecorderError, RecorderSession, Tls,
 };
-use crate::recorder::library_problem;
 use crate::recorder::session::{Known, SessionHandle, SessionStatus, may_try};
 use crate::secrets::Secrets;
 
@@ -504,45 +503,6 @@ impl Recorders for Sessions {
             let session = self.session(recorder).await?;
             session.download(part, progress, cancel).await
         })
-    }
-}
-
-/// Pause before a library that is not there, or not whole, is looked for again: an installer who has just copied it
-/// sees it on the page at once.
-const LOOK_AGAIN: Duration = Duration::from_secs(20);
-
-/// Pause where it was there: somebody may still take it away.
-const LOOK_LATER: Duration = Duration::from_secs(15 * 60);
-
-/// Keeps known what is missing of the vendor's library, until `stop`.
-pub async fn watch_library(
-    config: Arc<SdkConfig>,
-    problem: watch::Sender<Option<String>>,
-    stop: CancellationToken,
-) {
-    loop {
-        let Some(found) = stop.run_until_cancelled(library_problem(&config)).await else {
-            return;
-        };
-        let pause = match &found {
-            Some(_) => LOOK_AGAIN,
-            None => LOOK_LATER,
-        };
-        problem.send_if_modified(|known| {
-            let is_new = *known != found;
-            if let (true, Some(problem)) = (is_new, &found) {
-                tracing::warn!(problem, "The vendor's library cannot be used");
-            }
-            *known = found;
-            is_new
-        });
-        if stop
-            .run_until_cancelled(tokio::time::sleep(pause))
-            .await
-            .is_none()
-        {
-            return;
-        }
     }
 }
 

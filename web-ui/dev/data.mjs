@@ -460,6 +460,7 @@ export const system = {
   },
   sdk_folder: "/opt/holdfast/sdk",
   sdk_problem: null,
+  footage_problem: null,
   sdk_sandbox: [],
 };
 

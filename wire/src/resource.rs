@@ -443,6 +443,8 @@ pub struct System {
     pub sdk_folder: String,
     /// What is missing of the vendor SDK and where to put it; null when it is there.
     pub sdk_problem: Option<String>,
+    /// Why no footage can be made of what recorders send, as the last rehearsal found it; null when it can.
+    pub footage_problem: Option<String>,
     /// What shuts the vendor SDK in, as its last worker found it; empty before the first.
     pub sdk_sandbox: Vec<SandboxLayer>,
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, ApiResult, App};
+use crate::ability::Ability;
 
 /// Answer to `GET /health` and `GET /ready`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -14,6 +15,15 @@ pub struct Alive {
     status: &'static str,
     /// Program version.
     version: &'static str,
+}
+
+/// Answer to `GET /ready/recording`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Able {
+    /// `ok`.
+    status: &'static str,
+    /// Whether the vendor's library can be used.
+    library: bool,
 }
 
 const ALIVE: Alive = Alive {
@@ -37,4 +47,29 @@ pub async fn ready(State(app): State<App>) -> ApiResult<Json<Alive>> {
     }
     app.people().is_set_up().await?;
     Ok(Json(ALIVE))
+}
+
+/// What this system is able to do by itself: a rehearsed recording came out well, and somebody has looked for the
+/// vendor's library. Whether a newer system is kept is decided by this.
+#[utoipa::path(get, path = "/ready/recording", tag = "health", security(()), responses((status = 200, body = Able)))]
+pub async fn ready_to_record(State(app): State<App>) -> ApiResult<Json<Able>> {
+    if app.footage.borrow().problem().is_some() {
+        return Err(ApiError::unavailable(
+            "This box cannot make footage of what recorders send; the system page and the journal say why.",
+        ));
+    }
+    let library = match &*app.library.borrow() {
+        Ability::There => Some(true),
+        Ability::Missing(_) => Some(false),
+        Ability::NotLooked => None,
+    };
+    match (&*app.footage.borrow(), library) {
+        (Ability::There, Some(library)) => Ok(Json(Able {
+            status: "ok",
+            library,
+        })),
+        _ => Err(ApiError::unavailable(
+            "The agent has not tried yet whether it can make footage.",
+        )),
+    }
 }

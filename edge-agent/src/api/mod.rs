@@ -67,6 +67,7 @@ use wire::claim::Membership;
 use wire::ids::ApplianceId;
 use wire::time::UtcTime;
 
+use crate::ability::Ability;
 use crate::archive::Archiver;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
@@ -143,8 +144,10 @@ pub struct Parts {
     pub membership: watch::Receiver<Option<Membership>>,
     /// Joins and leaves organisations.
     pub uplink: UplinkHandle,
-    /// What is missing of the vendor's library, in words.
-    pub sdk_problem: watch::Receiver<Option<String>>,
+    /// Whether the vendor's library can be used.
+    pub library: watch::Receiver<Ability>,
+    /// Whether footage can be made.
+    pub footage: watch::Receiver<Ability>,
     /// How far back recorders are asked, in days, where nobody says.
     pub backfill_days: u32,
     /// Whether start-up is over.

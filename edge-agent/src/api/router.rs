@@ -135,6 +135,7 @@ fn documented() -> (Router<App>, OpenApi) {
     let (router, document) = OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
+        .routes(routes!(health::ready_to_record))
         .nest("/api/v1", v1())
         .split_for_parts();
     (router, openapi::complete(document))

@@ -47,7 +47,8 @@ pub async fn get(State(app): State<App>, who: Principal) -> ApiResult<Json<Syste
         claim,
         paused: app.pipeline.status().borrow().paused.clone(),
         sdk_folder: app.sessions.config().sdk_folder.display().to_string(),
-        sdk_problem: app.sdk_problem.borrow().clone(),
+        sdk_problem: app.library.borrow().problem().map(str::to_owned),
+        footage_problem: app.footage.borrow().problem().map(str::to_owned),
         sdk_sandbox: crate::recorder::sandbox::layers()
             .into_iter()
             .map(|layer| SandboxLayer {

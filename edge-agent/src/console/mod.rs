@@ -2,22 +2,28 @@
 //!
 //! Two processes. The agent keeps a file below `/run`, which its own user alone may read, since the claim code is in it;
 //! `edge-agent console`, one for each screen and serial line, draws it. A screen that is slow or gone is nobody's trouble.
+//! Where a keyboard is listened to, whoever stands there may order a factory reset: the box is in their hands anyway.
 
+mod keyboard;
 mod screen;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use base::clock::Clock;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use wire::resource::Claim;
 
+use crate::config::State;
 use crate::exit;
+use crate::reset;
 use crate::uplink::UplinkHandle;
+use keyboard::{Typed, help, understand};
 use screen::{Around, screen};
 
 /// Name of the file in the runtime folder.
@@ -26,6 +32,8 @@ const FILE: &str = "console.json";
 const RUNTIME_FOLDER: &str = "/run/holdfast";
 /// How often either side looks whether something has changed.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long an answer to what was typed stays on the screen.
+const ANSWER: Duration = Duration::from_secs(30);
 /// Largest file that is read: it has a few hundred bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -47,6 +55,9 @@ pub struct Args {
     /// The box answers to its name on the network (mDNS): show `http://<name>.local` too.
     #[arg(long)]
     mdns: bool,
+    /// Listens to the keyboard; a factory reset that is typed is ordered in this folder, the agent's state folder.
+    #[arg(long, value_name = "FOLDER")]
+    keyboard: Option<PathBuf>,
     /// Prints once and ends, instead of drawing anew whenever something changes.
     #[arg(long)]
     once: bool,
@@ -116,6 +127,8 @@ pub fn run(args: &Args) -> ExitCode {
 fn draw(args: &Args) -> io::Result<()> {
     let clock = Clock::system();
     let file = args.runtime.join(FILE);
+    let mut typed = args.keyboard.is_some().then(listen);
+    let mut answer: Option<(Instant, String)> = None;
     let mut last = String::new();
     loop {
         let around = Around {
@@ -124,7 +137,11 @@ fn draw(args: &Args) -> io::Result<()> {
             addresses: addresses(),
             now: clock.now().into(),
         };
-        let text = screen(read(&file)?.as_ref(), &around);
+        let mut text = screen(read(&file)?.as_ref(), &around);
+        answer.take_if(|(since, _)| since.elapsed() > ANSWER);
+        if let Some((_, words)) = &answer {
+            text = format!("{text}\n{words}");
+        }
         if args.once {
             return io::stdout().write_all(text.as_bytes());
         }
@@ -135,7 +152,49 @@ fn draw(args: &Args) -> io::Result<()> {
             out.flush()?;
             last = text;
         }
-        std::thread::sleep(LOOK);
+        match typed.as_ref().map(|lines| lines.recv_timeout(LOOK)) {
+            Some(Ok(line)) => {
+                let words = act(&line, &around.name, args);
+                answer = Some((Instant::now(), words));
+                // What was typed stands on the screen.
+                last.clear();
+            }
+            Some(Err(mpsc::RecvTimeoutError::Disconnected)) => typed = None,
+            Some(Err(mpsc::RecvTimeoutError::Timeout)) => {}
+            None => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+/// Lines from the keyboard, until that is gone. One that nobody has looked at yet holds up the next.
+fn listen() -> mpsc::Receiver<String> {
+    let (lines, typed) = mpsc::sync_channel(0);
+    std::thread::spawn(move || {
+        let mut keyboard = io::stdin().lines();
+        while let Some(Ok(line)) = keyboard.next()
+            && lines.send(line).is_ok()
+        {}
+    });
+    typed
+}
+
+/// Does what was typed, and what to answer.
+fn act(line: &str, name: &str, args: &Args) -> String {
+    let footage = match understand(line, name) {
+        Typed::Reset { footage } => footage,
+        Typed::OtherBox => {
+            return format!("Nothing was done: that names another box.\n{}", help(name));
+        }
+        Typed::Unknown => return help(name),
+    };
+    let state = State {
+        folder: args.keyboard.clone().unwrap_or_default(),
+        ..State::default()
+    };
+    let at = Clock::system().now().into();
+    match reset::order(&state, reset::Order { footage, at }) {
+        Ok(()) => "The factory reset is ordered; the box is as new in a moment.\n".to_owned(),
+        Err(error) => format!("The factory reset cannot be ordered: {error}\n"),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tokio_util::sync::CancellationToken;
+
 use super::finding::Finding;
+use crate::ability::rehearsal::rehearse;
 use crate::host::smart::Smartctl;
 use crate::media::MediaConfig;
 use crate::recorder::config::SdkConfig;
@@ -54,6 +57,19 @@ fn ffmpeg_version(line: &str) -> Option<(u32, u32)> {
         .split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next()?.parse().ok();
     Some((next()?, next()?))
+}
+
+/// Whether footage can be made with it.
+pub fn footage(config: &MediaConfig) -> Finding {
+    let folder = std::env::temp_dir().join(format!("holdfast-doctor-{}", uuid::Uuid::new_v4()));
+    match rehearse(config, &folder, &CancellationToken::new()) {
+        Ok(()) => Finding::well("footage", "a rehearsed recording comes out well"),
+        Err(why) => Finding::wrong(
+            "footage",
+            why,
+            "Nothing can be kept until that is put right: is FFmpeg whole, and is there room in TMPDIR?",
+        ),
+    }
 }
 
 /// smartctl.

@@ -4,6 +4,7 @@ mod access;
 mod first_day;
 mod machine;
 pub mod resets;
+mod set_up;
 pub mod updates;
 
 use std::path::{Path, PathBuf};

@@ -4,20 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hcnetsdk::scenario::Channel;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use wire::resource::{Recorder, Recording, RecordingStatus};
 
 use super::access::Helper;
-use super::machine::{Machine, Stick};
-use super::{
-    DISK_BYTES, GOOD, PATIENCE, appliance, channels, first_of, held, lost, provision, recorder,
-    until_ready,
-};
-use crate::appliance::Appliance;
+use super::machine::Stick;
+use super::set_up::{CAMERAS, SetUp};
+use super::{PATIENCE, held, lost, until_ready};
 use crate::eventually::eventually_within;
-use crate::isapi_recorder::IsapiRecorder;
 use crate::seed::Seed;
 
 /// Recordings of each camera that the recorder gets for each reset.
@@ -46,10 +41,7 @@ pub struct Round {
 pub struct Campaign {
     dir: PathBuf,
     keys: PathBuf,
-    machine: Machine,
-    appliance: Appliance,
-    nvr: IsapiRecorder,
-    all: Vec<Channel>,
+    set_up: SetUp,
     shown: u32,
     known: Vec<Recording>,
     recorder: Option<Recorder>,
@@ -59,63 +51,47 @@ pub struct Campaign {
 impl Campaign {
     /// A new box that holds something.
     pub async fn begin(image: &Path, keys: &Path, dir: &Path) -> Result<Self> {
-        // The box asks once when it starts, and again only minutes later.
-        let all = channels(RECORDINGS_MAX)?;
-        let nvr = recorder(first_of(&all, MORE)).await?;
-        let mut machine = Machine::new(dir, image, DISK_BYTES)?;
-        let settings = dir.join("provision.toml");
-        std::fs::write(&settings, provision(&nvr, None))?;
-        let first = Stick::new(&dir.join("first.img"), &[("provision.toml", &settings)])?;
-        machine.boot()?;
-        machine.put_in(&first)?;
-        let mut this = Self {
+        let (set_up, known) = SetUp::new(image, dir, MORE, RECORDINGS_MAX).await?;
+        let recorder = set_up.appliance.recorders().await?.into_iter().next();
+        Ok(Self {
             dir: dir.to_owned(),
             keys: keys.to_owned(),
-            appliance: appliance(dir, &machine)?,
-            machine,
-            nvr,
-            all,
+            set_up,
             shown: MORE,
-            known: Vec::new(),
-            recorder: None,
+            known,
+            recorder,
             boots: 1,
-        };
-        this.machine.says_since(0, GOOD, PATIENCE).await?;
-        this.machine.says_since(0, "is added", PATIENCE).await?;
-        this.machine.take_out()?;
-        this.appliance.login().await?;
-        this.known = held(&this.appliance, 2 * MORE as usize).await?;
-        this.recorder = this.appliance.recorders().await?.into_iter().next();
-        Ok(this)
+        })
     }
 
     /// One reset, at some moment while it fetches.
     pub async fn round(&mut self, number: u64) -> Result<Round> {
         let mut seed = Seed::of(number);
         self.shown = (self.shown + MORE).min(RECORDINGS_MAX);
-        let shown = first_of(&self.all, self.shown);
-        self.nvr.device(|device| device.channels = shown);
-        // A start looks for footage at once: this one is for that, and the next for what comes back.
-        self.start_again().await?;
+        self.set_up.show(self.shown).await?;
         let wanted = self.known.len() + 1 + seed.below(u64::from(MORE)) as usize;
-        held(&self.appliance, wanted.min(2 * self.shown as usize)).await?;
+        held(
+            &self.set_up.appliance,
+            wanted.min(CAMERAS * self.shown as usize),
+        )
+        .await?;
         tokio::time::sleep(Duration::from_millis(seed.below(4_000))).await;
         // What it tells last is what must be there.
-        let told = self.appliance.recordings().await?;
+        let told = self.set_up.appliance.recordings().await?;
         let (done, waiting): (Vec<Recording>, Vec<Recording>) = told
             .into_iter()
             .partition(|one| one.status == RecordingStatus::Completed);
         let ready_s = self.start_again().await?;
-        let now = held(&self.appliance, 0).await?;
+        let now = held(&self.set_up.appliance, 0).await?;
         let gone = lost(&done, &now);
         for one in &gone {
             println!("LOST: {one}");
         }
-        let recorder = self.appliance.recorders().await?.into_iter().next();
+        let recorder = self.set_up.appliance.recorders().await?.into_iter().next();
         let same = |a: &Recorder, b: &Recorder| {
             (a.id, &a.address, a.port, &a.username) == (b.id, &b.address, b.port, &b.username)
         };
-        self.known = held(&self.appliance, 2 * self.shown as usize).await?;
+        self.known = held(&self.set_up.appliance, CAMERAS * self.shown as usize).await?;
         Ok(Round {
             number,
             ready_s,
@@ -132,16 +108,17 @@ impl Campaign {
 
     /// A reset, and the seconds until the page answers again.
     async fn start_again(&mut self) -> Result<f64> {
-        let mark = self.machine.mark()?;
-        self.machine.reset()?;
+        let mark = self.set_up.machine.mark()?;
+        self.set_up.machine.reset()?;
         self.boots += 1;
         let begun = Instant::now();
-        self.machine
+        self.set_up
+            .machine
             .says_since(mark, "Holdfast: slot", PATIENCE)
             .await?;
-        until_ready(&self.appliance.client).await?;
+        until_ready(&self.set_up.appliance.client).await?;
         let ready_s = begun.elapsed().as_secs_f64();
-        self.appliance.login().await?;
+        self.set_up.appliance.login().await?;
         Ok(ready_s)
     }
 
@@ -149,16 +126,17 @@ impl Campaign {
     pub async fn end(mut self) -> Result<String> {
         let helper = Helper::new(&self.dir, &self.keys)?;
         let until = Timestamp::now() + SignedDuration::from_hours(1);
-        let permission = helper.permission(&self.machine.name()?, until)?;
+        let permission = helper.permission(&self.set_up.machine.name()?, until)?;
         let holds = [("support-access", permission.as_path())];
         let stick = Stick::new(&self.dir.join("support.img"), &holds)?;
-        let mark = self.machine.mark()?;
-        self.machine.put_in(&stick)?;
-        self.machine
+        let mark = self.set_up.machine.mark()?;
+        self.set_up.machine.put_in(&stick)?;
+        self.set_up
+            .machine
             .says_since(mark, "support access is open", PATIENCE)
             .await?;
         let ask = |command: &'static str| {
-            let (helper, machine) = (&helper, &self.machine);
+            let (helper, machine) = (&helper, &self.set_up.machine);
             eventually_within("the box answers", PATIENCE, move || async move {
                 helper.asks(machine, command).map_err(|e| e.to_string())
             })
@@ -171,7 +149,7 @@ impl Campaign {
         let settings =
             ask("cmp /etc/holdfast/agent.toml /usr/share/holdfast/agent.toml && echo as it was")
                 .await?;
-        self.machine.end().context("the end")?;
+        self.set_up.machine.end().context("the end")?;
         Ok(format!(
             "the journal knows {boots} of {} boots; check: {check}; agent.toml: {settings}",
             self.boots

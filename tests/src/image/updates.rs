@@ -7,17 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use hcnetsdk::scenario::Channel;
 use serde::{Deserialize, Serialize};
 use wire::resource::Recording;
 
-use super::machine::{Machine, Stick};
-use super::{
-    DISK_BYTES, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, first_of, held, lost,
-    provision, recorder, until_ready,
-};
-use crate::appliance::Appliance;
-use crate::isapi_recorder::IsapiRecorder;
+use super::machine::Stick;
+use super::set_up::{CAMERAS, SetUp};
+use super::{GOOD, PATIENCE, SLOT_A, SLOT_B, held, lost, until_ready};
 use crate::seed::Seed;
 
 /// Recordings of each of the two cameras when it begins; one more of each at every start.
@@ -53,13 +48,16 @@ pub enum Kind {
     Useless,
     /// The slot cannot be read.
     Unreadable,
+    /// The agent runs, and has no FFmpeg to make footage with.
+    CannotRecord,
     /// The power goes at some moment from the first byte that is written until the new system is good.
     Cut,
 }
 
-const STARTING: [Kind; 8] = [
+const STARTING: [Kind; 9] = [
     Kind::Good,
     Kind::Cut,
+    Kind::CannotRecord,
     Kind::Crashes,
     Kind::Useless,
     Kind::Cut,
@@ -164,6 +162,7 @@ impl Factory {
             Kind::Hangs => (spoilt("hangs")?, false),
             Kind::Useless => (spoilt("useless")?, false),
             Kind::Unreadable => (spoilt("unreadable")?, false),
+            Kind::CannotRecord => (spoilt("cannot-record")?, false),
             Kind::Truncated | Kind::Damaged => {
                 let whole = newer()?;
                 let bytes = whole.metadata()?.len();
@@ -191,14 +190,11 @@ impl Factory {
 pub struct Campaign {
     factory: Factory,
     dir: PathBuf,
-    machine: Machine,
-    appliance: Appliance,
-    nvr: IsapiRecorder,
+    set_up: SetUp,
     /// What it held when it was last looked at.
     known: Vec<Recording>,
-    recordings: u32,
-    /// All that the recorder will ever have.
-    all: Vec<Channel>,
+    /// Recordings of each camera that the recorder has.
+    shown: u32,
     /// Sticks with what is refused can be put in again.
     sticks: std::collections::HashMap<Kind, Stick>,
 }
@@ -206,45 +202,24 @@ pub struct Campaign {
 impl Campaign {
     /// A new box that holds something.
     pub async fn begin(factory: Factory, dir: &Path) -> Result<Self> {
-        // The box asks once when it starts, and again only minutes later.
-        let all = channels(RECORDINGS_MAX)?;
-        let nvr = recorder(first_of(&all, RECORDINGS_FIRST)).await?;
-        let mut machine = Machine::new(dir, &factory.image, DISK_BYTES)?;
-        let settings = dir.join("provision.toml");
-        std::fs::write(&settings, provision(&nvr, None))?;
-        let first = Stick::new(&dir.join("first.img"), &[("provision.toml", &settings)])?;
-        machine.boot()?;
-        machine.put_in(&first)?;
-        let mut this = Self {
-            appliance: appliance(dir, &machine)?,
+        let (set_up, known) =
+            SetUp::new(&factory.image, dir, RECORDINGS_FIRST, RECORDINGS_MAX).await?;
+        Ok(Self {
             factory,
             dir: dir.to_owned(),
-            machine,
-            nvr,
-            known: Vec::new(),
-            recordings: RECORDINGS_FIRST,
-            all,
+            set_up,
+            known,
+            shown: RECORDINGS_FIRST,
             sticks: std::collections::HashMap::new(),
-        };
-        this.machine.says_since(0, GOOD, PATIENCE).await?;
-        this.machine.says_since(0, "is added", PATIENCE).await?;
-        this.machine.take_out()?;
-        this.look(2 * RECORDINGS_FIRST as usize).await?;
-        Ok(this)
-    }
-
-    /// The recorder has so many recordings of each camera now.
-    fn show(&mut self, recordings: u32) {
-        self.recordings = recordings.min(RECORDINGS_MAX);
-        let shown = first_of(&self.all, self.recordings);
-        self.nvr.device(|device| device.channels = shown);
+        })
     }
 
     /// Waits until so much is held, and counts what is gone of what was held before.
     async fn look(&mut self, at_least: usize) -> Result<(usize, usize)> {
-        until_ready(&self.appliance.client).await?;
-        self.appliance.login().await?;
-        let now = held(&self.appliance, at_least).await?;
+        let appliance = &mut self.set_up.appliance;
+        until_ready(&appliance.client).await?;
+        appliance.login().await?;
+        let now = held(appliance, at_least).await?;
         let gone = lost(&self.known, &now);
         for one in &gone {
             println!("LOST: {one}");
@@ -256,7 +231,7 @@ impl Campaign {
 
     fn slot(&self, mark: usize) -> Result<Option<&'static str>> {
         let last = |text: &str| -> Result<Option<usize>> {
-            let log = std::fs::read(self.machine.log())?;
+            let log = std::fs::read(self.set_up.machine.log())?;
             let since = String::from_utf8_lossy(log.get(mark..).unwrap_or_default()).into_owned();
             Ok(since.rfind(text))
         };
@@ -276,16 +251,23 @@ impl Campaign {
             None => self.factory.stick(&self.dir, number, kind)?,
         };
         let before = self.slot(0)?.context("no slot was started yet")?;
-        let (begun, mark) = (Instant::now(), self.machine.mark()?);
-        self.machine.put_in(&stick)?;
+        let (begun, mark) = (Instant::now(), self.set_up.machine.mark()?);
+        self.set_up.machine.put_in(&stick)?;
         let started = kind.refusal().is_none();
         if let Some(refusal) = kind.refusal() {
-            self.machine.says_since(mark, refusal, PATIENCE).await?;
-            self.machine.says_since(mark, GOES_ON, PATIENCE).await?;
-            self.machine.take_out()?;
+            self.set_up
+                .machine
+                .says_since(mark, refusal, PATIENCE)
+                .await?;
+            self.set_up
+                .machine
+                .says_since(mark, GOES_ON, PATIENCE)
+                .await?;
+            self.set_up.machine.take_out()?;
             self.sticks.insert(kind, stick);
         } else {
-            self.show(self.recordings + 1);
+            self.shown = (self.shown + 1).min(RECORDINGS_MAX);
+            self.set_up.show(self.shown).await?;
             match kind {
                 Kind::Cut => self.cut(mark, &mut seed).await?,
                 _ => self.start(mark, kind).await?,
@@ -293,9 +275,9 @@ impl Campaign {
         }
         let seconds = begun.elapsed().as_secs_f64();
         let (looked_for, lost) = match started {
-            true => self.look(2 * self.recordings as usize).await?,
+            true => self.look(CAMERAS * self.shown as usize).await?,
             false => {
-                until_ready(&self.appliance.client).await?;
+                until_ready(&self.set_up.appliance.client).await?;
                 (0, 0)
             }
         };
@@ -324,33 +306,42 @@ impl Campaign {
     /// The new system is started, and is good or is not.
     async fn start(&mut self, mark: usize, kind: Kind) -> Result<()> {
         let said = self
+            .set_up
             .machine
             .says_one_of(mark, &[STARTED, GOES_ON], PATIENCE);
         if said.await? == GOES_ON {
             bail!("a {kind:?} update was refused");
         }
-        let installed = self.machine.mark()?;
-        self.machine
+        let installed = self.set_up.machine.mark()?;
+        self.set_up
+            .machine
             .says_since(installed, "Holdfast: slot", PATIENCE)
             .await?;
-        self.machine.take_out()?;
+        self.set_up.machine.take_out()?;
         if kind != Kind::Good {
-            self.machine
+            self.set_up
+                .machine
                 .says_since(installed, "was not healthy, so", BACK)
                 .await?;
         }
-        self.machine.says_since(installed, GOOD, PATIENCE).await
+        self.set_up
+            .machine
+            .says_since(installed, GOOD, PATIENCE)
+            .await
     }
 
     /// The power goes at some moment.
     async fn cut(&mut self, mark: usize, seed: &mut Seed) -> Result<()> {
         let phase = ["installing", STARTED, "Holdfast: slot"][seed.below(3) as usize];
-        self.machine.says_since(mark, phase, PATIENCE).await?;
+        self.set_up
+            .machine
+            .says_since(mark, phase, PATIENCE)
+            .await?;
         tokio::time::sleep(Duration::from_millis(seed.below(15_000))).await;
-        self.machine.end()?;
-        let dead = self.machine.mark()?;
-        self.machine.boot()?;
-        self.machine.says_since(dead, GOOD, BACK).await
+        self.set_up.machine.end()?;
+        let dead = self.set_up.machine.mark()?;
+        self.set_up.machine.boot()?;
+        self.set_up.machine.says_since(dead, GOOD, BACK).await
     }
 }
 

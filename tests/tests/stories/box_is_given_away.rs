@@ -1,8 +1,9 @@
 //! A box asks for help, and is given away: the support bundle tells enough and opens nothing; after a factory reset the box
 //! is another one, with the footage that was kept, or without.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
@@ -110,6 +111,39 @@ async fn box_is_given_away() -> Result<()> {
     box_.first_run().await?;
     ensure!(box_.recordings().await?.is_empty());
     ensure!(!box_.footage().join("cameras").exists());
+
+    // And typed by whoever stands in front of it: not with the name of another box.
+    let third = box_.system().await?.appliance;
+    let mut screen = Command::new(program("edge-agent")?)
+        .args(["console", "--runtime"])
+        .arg(dir.path())
+        .arg("--keyboard")
+        .arg(box_.state())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut keyboard = screen.stdin.take().context("its keyboard")?;
+    let mut shown = BufReader::new(screen.stdout.take().context("its screen")?).lines();
+    let mut until = |words: &str| -> Result<()> {
+        let line = shown.find(|line| line.as_ref().is_ok_and(|line| line.contains(words)));
+        line.map(|_| ())
+            .with_context(|| format!("{words:?} was not shown"))
+    };
+    writeln!(keyboard, "reset holdfast-another")?;
+    until("names another box")?;
+    ensure!(!box_.state().join("reset.json").exists());
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    writeln!(keyboard, "reset {}", name.trim())?;
+    until("is ordered")?;
+    ensure!(box_.process()?.wait()?.success());
+    screen.kill()?;
+    screen.wait()?;
+    box_.start().await?;
+    box_.first_run().await?;
+    ensure!(
+        box_.system().await?.appliance != third,
+        "it is the same box"
+    );
     box_.stop()?;
     box_.log_is_clean(&["factory reset"])
 }

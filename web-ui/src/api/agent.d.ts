@@ -2,6 +2,13 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Answer to `GET /ready/recording`. */
+        Able: {
+            /** @description Whether the vendor's library can be used. */
+            library: boolean;
+            /** @description `ok`. */
+            status: string;
+        };
         /** @description One entry: somebody saw something. */
         Access: {
             /** @description `download`, `playback` or `live`. */
@@ -1665,6 +1672,8 @@ export interface components {
             appliance: components["schemas"]["ApplianceId"];
             /** @description Claim. */
             claim: components["schemas"]["Claim"];
+            /** @description Why no footage can be made of what recorders send, as the last rehearsal found it; null when it can. */
+            footage_problem?: string | null;
             /** @description Why no footage is fetched now, in words (no room, a disk that fails); null: it is, or there is none to fetch. */
             paused?: string | null;
             /** @description Where the vendor SDK is looked for. */

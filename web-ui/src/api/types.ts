@@ -515,6 +515,8 @@ export interface System {
   claim: Claim;
   sdk_folder: string;
   sdk_problem: string | null;
+  /** Why no footage can be made of what recorders send; null when it can. */
+  footage_problem: string | null;
   /** What shuts the vendor library in: each layer, and why it does not stand; empty before the first worker. */
   sdk_sandbox: { name: string; missing: string | null }[];
 }

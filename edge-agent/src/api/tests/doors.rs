@@ -76,7 +76,8 @@ async fn every_route_but_the_few_public_ones_refuses_without_login() {
             "/api/v1/auth/refresh",
             "/api/v1/setup",
             "/health",
-            "/ready"
+            "/ready",
+            "/ready/recording"
         ]
     );
 }

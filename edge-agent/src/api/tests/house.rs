@@ -18,6 +18,7 @@ use wire::error::{ErrorCode, ErrorResponse};
 use wire::ids::ApplianceId;
 use wire::resource::LoginResponse;
 
+use crate::ability::Ability;
 use crate::api::backup::MakeBackup;
 use crate::api::reset::Resetting;
 use crate::api::router::router;
@@ -45,6 +46,8 @@ pub struct House {
     pub clock: Clock,
     pub membership: watch::Sender<Option<Membership>>,
     pub ready: watch::Sender<bool>,
+    pub footage: watch::Sender<Ability>,
+    pub library: watch::Sender<Ability>,
     /// The catalog and what is in it.
     pub below: crate::catalog::testing::House,
 }
@@ -111,6 +114,8 @@ impl House {
     fn over(below: crate::catalog::testing::House, open: Option<crate::live::Open>) -> Self {
         let (membership, membership_rx) = watch::channel(None);
         let (ready, ready_rx) = watch::channel(true);
+        let (footage, footage_rx) = watch::channel(Ability::There);
+        let (library, library_rx) = watch::channel(Ability::There);
         let secrets = Arc::new(Secrets::open(&below.path().join("secrets.key"), None).unwrap());
         let sdk = SdkConfig {
             sdk_folder: below.path().join("no-sdk-here"),
@@ -201,7 +206,8 @@ impl House {
             governor,
             membership: membership_rx,
             uplink,
-            sdk_problem: watch::channel(None).1,
+            library: library_rx,
+            footage: footage_rx,
             backfill_days: 30,
             ready: ready_rx,
             stopping: CancellationToken::new(),
@@ -213,6 +219,8 @@ impl House {
             clock: below.clock.clone(),
             membership,
             ready,
+            footage,
+            library,
             below,
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wire::error::ErrorCode;
 
 use super::house::{House, PASSWORD};
+use crate::ability::Ability;
 use crate::api::router::document;
 
 #[tokio::test]
@@ -64,6 +65,32 @@ async fn an_agent_that_starts_says_so() {
     assert_eq!(starting.headers["retry-after"], "5");
     let alive = house.ask(Method::GET, "/health").send().await;
     assert_eq!(alive.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_agent_says_what_it_is_able_to_do() {
+    let (house, login) = House::set_up().await;
+    let able = || house.ask(Method::GET, "/ready/recording").send();
+    assert_eq!(able().await.json()["library"], true);
+    house
+        .library
+        .send_replace(Ability::Missing("It is not there.".to_owned()));
+    assert_eq!(able().await.json()["library"], false);
+    house.library.send_replace(Ability::NotLooked);
+    assert_eq!(able().await.code(), ErrorCode::Unavailable);
+    house.library.send_replace(Ability::There);
+    house
+        .footage
+        .send_replace(Ability::Missing("FFmpeg is gone.".to_owned()));
+    assert_eq!(able().await.code(), ErrorCode::Unavailable);
+    // Nothing of why for those who did not log in.
+    assert!(!able().await.failure().error.message.contains("FFmpeg"));
+    let system = house
+        .ask(Method::GET, "/api/v1/system")
+        .bearer(&login)
+        .send()
+        .await;
+    assert_eq!(system.json()["footage_problem"], "FFmpeg is gone.");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ import { AlarmNotes } from "./AlarmNotes";
 import { daysText } from "./retention";
 import { RecorderForm } from "./RecorderForm";
 import { RecorderPanel } from "./RecorderPanel";
-import { SdkNote } from "./SdkNote";
+import { AbilityNotes } from "./AbilityNotes";
 import { SyncDialog } from "./SyncDialog";
 
 /** Recorders with their cameras, and whether all is well. */
@@ -41,7 +41,7 @@ export function OverviewPage() {
         )
       }
     >
-      <SdkNote />
+      <AbilityNotes />
       <AlarmNotes alarms={storage.data?.alarms ?? []} />
       {some && <State recorders={recorders.data ?? []} cameras={cameras.data ?? []} storage={storage.data} />}
       <ProblemNote error={recorders.error ?? cameras.error} onRetry={() => void recorders.refetch()} />

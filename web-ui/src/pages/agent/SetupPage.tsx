@@ -13,7 +13,7 @@ import { count } from "../../words";
 import { Entrance } from "../Entrance";
 import { NewPassword, type PasswordDraft } from "../NewPassword";
 import { RecorderForm } from "./RecorderForm";
-import { SdkNote } from "./SdkNote";
+import { AbilityNotes } from "./AbilityNotes";
 
 type Step = { name: "password" } | { name: "recorder" } | { name: "fetching"; recorder: Recorder };
 
@@ -30,7 +30,7 @@ export function SetupPage({ appliance, onDone }: SetupPageProps) {
     case "recorder":
       return (
         <Entrance wide title="Add a recorder" lead="Step 2 of 3. Holdfast fetches the footage of this NVR or DVR and keeps it.">
-          <SdkNote />
+          <AbilityNotes />
           <RecorderForm recorder={null} onDone={(recorder) => setStep({ name: "fetching", recorder })}>
             <Button look="quiet" onClick={onDone} data-testid="setup-skip">
               Later

@@ -12,7 +12,7 @@ import { ClaimPanel } from "./ClaimPanel";
 import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
 import { HandOnPanel } from "./HandOnPanel";
-import { SdkNote } from "./SdkNote";
+import { AbilityNotes } from "./AbilityNotes";
 import { UpdatePanel } from "./UpdatePanel";
 import { Volumes } from "./Volumes";
 
@@ -22,7 +22,7 @@ export function SystemPage() {
   const storage = useQuery(storageQuery);
   return (
     <Page title="System">
-      <SdkNote />
+      <AbilityNotes />
       <ProblemNote error={system.error ?? storage.error} onRetry={() => void system.refetch()} />
       {system.isPending && <Waiting />}
       {system.data && <ClaimPanel claim={system.data.claim} />}
