@@ -7,6 +7,7 @@
 #   image/build.sh spoilt <how>   an update that a box must not keep
 #
 # PROGRAM  the agent's binary        OUT   folder of what is made          VERSION  of the system
+# COMPRESSION  of the root (zstd): what is only tried is packed quickly with lz4
 # KEYS     keyring.pem, sign.pem, sign.key (docs/guide/image.md)           MIRROR, SECURITY_MIRROR  of Debian
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ export LC_ALL=C TZ=UTC
 export SOURCE_DATE_EPOCH
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
 SECURITY_MIRROR=${SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+COMPRESSION=${COMPRESSION:-zstd}
 HERE=$PWD/image
 mkdir -p "$OUT"
 OUT=$(realpath "$OUT")
@@ -91,7 +93,7 @@ slot_root() {
 	shift
 	rm -f "$made"
 	python3 "$HERE/slot_tar.py" "$WORK/root.tar" "$VERSION" "$@" |
-		sqfstar -quiet -no-progress -exit-on-error -comp zstd -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$made" > /dev/null
+		sqfstar -quiet -no-progress -exit-on-error -comp "$COMPRESSION" -b 256K -root-mode 755 -root-time "$SOURCE_DATE_EPOCH" "$made" > /dev/null
 }
 
 # bundle <file> <boot.img> <root.img> <compatible> <certificate> <key>: a signed update.

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
 use wire::resource::{Recording, Site, Storage};
+use wire::update::UpdateProgress;
 
 use super::access::Helper;
 use super::machine::{HOST, Machine, Stick};
+use super::page;
 use super::{
     DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
     recorder, seconds, until_ready,
@@ -103,31 +105,47 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     machine.take_out()?;
     support(&mut table, &mut machine, files, dir, &name).await?;
 
-    let updating = Instant::now();
-    let stick = Stick::new(
-        &dir.join("update.img"),
-        &[("holdfast.raucb", &files.update)],
-    )?;
-    let mark = machine.mark()?;
-    machine.put_in(&stick)?;
-    machine.says_since(mark, SLOT_B, PATIENCE).await?;
-    let installed = updating.elapsed();
-    machine.says_since(mark, GOOD, PATIENCE).await?;
-    table.row(
-        "update from a stick, A to B",
-        format!(
-            "installed after {:.0} s, good after {}",
-            installed.as_secs_f64(),
-            seconds(updating)
-        ),
-        true,
-    );
+    update(&mut table, &mut machine, &appliance, &files.update).await?;
     kept(&mut table, &mut appliance, &relay, &site, &before).await?;
+    let wanted = page::version_of(&files.update)?;
+    eventually_within("the page tells that it is good", PATIENCE, || async {
+        let told = page::told(&appliance.client)
+            .await
+            .map_err(|e| e.to_string())?;
+        match &told.progress {
+            UpdateProgress::Good { version, .. } if *version == wanted => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
+    table.row("  the page tells that it is good", wanted.to_string(), true);
     let after = machine.name()?;
     table.row("  the name", after.clone(), after == name);
     machine.end()?;
     relay.stop()?;
     Ok(table)
+}
+
+/// A newer system, sent from the page: A to B.
+async fn update(
+    table: &mut Table,
+    machine: &mut Machine,
+    appliance: &Appliance,
+    bundle: &Path,
+) -> Result<()> {
+    let (begun, mark) = (Instant::now(), machine.mark()?);
+    page::send(&appliance.client, bundle).await?;
+    let sent = begun.elapsed().as_secs_f64();
+    machine.says_since(mark, SLOT_B, PATIENCE).await?;
+    let installed = begun.elapsed().as_secs_f64();
+    machine.says_since(mark, GOOD, PATIENCE).await?;
+    let good = seconds(begun);
+    table.row(
+        "update from the page, A to B",
+        format!("sent after {sent:.0} s, installed after {installed:.0} s, good after {good}"),
+        true,
+    );
+    Ok(())
 }
 
 /// Nobody can log in but who was signed for; what the box is like from within.

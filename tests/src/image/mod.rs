@@ -3,6 +3,7 @@
 mod access;
 mod first_day;
 mod machine;
+mod page;
 pub mod resets;
 mod set_up;
 pub mod updates;

@@ -130,6 +130,7 @@ impl Factory {
         let output = Command::new("image/build.sh")
             .args(arguments)
             .env("VERSION", version)
+            .env("COMPRESSION", "lz4")
             .output()
             .context("image/build.sh")?;
         ensure!(
