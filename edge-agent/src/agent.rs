@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::ability::{self, Ability};
+use crate::adoption::Disks;
 use crate::api::backup::MakeBackup;
 use crate::api::reset::Resetting;
 use crate::api::support::MakeSupport;
@@ -174,6 +175,7 @@ async fn start(
             state: state.clone(),
             ordered: reset_ordered,
         },
+        disks: Disks::new(&config.disks, &state.folder),
         updates: updates.clone(),
         catalog: catalog.clone(),
         volumes: volumes.clone(),

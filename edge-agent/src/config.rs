@@ -3,11 +3,14 @@
 //! Somebody who mistyped a key stands on a ladder in front of a box that does not start: a bad file is answered with its
 //! line, its key, and what may stand there.
 
+mod more_volumes;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::adoption::AdoptionConfig;
 use crate::archive::ArchiveConfig;
 use crate::archive::mail::EmailConfig;
 use crate::evict::RetentionConfig;
@@ -22,8 +25,13 @@ use crate::tiers::TiersConfig;
 use crate::update::UpdateConfig;
 use crate::uplink::claim::RelaySettings;
 
+use self::more_volumes::FromFile;
+
 /// Where the file lies unless `--config` says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/holdfast/agent.toml";
+
+/// The folder beside it with more volumes, one in each `*.toml`.
+const VOLUMES_D: &str = "volumes.d";
 
 /// The whole file. Every section and key may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -41,6 +49,8 @@ pub struct Config {
     pub tiers: TiersConfig,
     /// Asking disks how they fare.
     pub smart: Smartctl,
+    /// Disks of the box that are not used yet.
+    pub disks: AdoptionConfig,
     /// Packing what is held into archives.
     pub archive: ArchiveConfig,
     /// The mail server that e-mails about archives go through.
@@ -120,6 +130,16 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
+    /// More files with volumes than there may be.
+    #[error("{path}: {count} files with volumes are more than {max}. Remove some and start again.")]
+    TooMany {
+        /// Which folder.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+        /// How many may be.
+        max: usize,
+    },
     /// Not TOML, an unknown key, or a value of the wrong kind.
     #[error("{path}, line {line}: {message}\n    {text}\nCorrect this line and start again.")]
     Line {
@@ -146,7 +166,8 @@ impl Config {
     /// Reads the file. Without `path` the default one is read, and defaults hold when it does not exist.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-        Self::parse(file, &Self::text(path)?)
+        let more = more_volumes::read(&file.with_file_name(VOLUMES_D))?;
+        Self::assemble(file, &Self::text(path)?, more)
     }
 
     /// The text of the file that [`Config::load`] reads; empty when defaults hold because there is none.
@@ -164,13 +185,19 @@ impl Config {
         }
     }
 
-    /// Reads a text; `path` is for messages.
+    /// Reads a text alone; `path` is for messages.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        Self::assemble(path, text, Vec::new())
+    }
+
+    /// Of a text and the volumes of further files.
+    fn assemble(path: &Path, text: &str, more: Vec<FromFile>) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| at_line(path, text, &error))?;
         if config.volume.is_empty() {
             let folder = config.state.folder.join("footage");
             config.volume.push(VolumeConfig::new("main", folder));
         }
+        more_volumes::add(&mut config.volume, more)?;
         if config.sdk.work_dir.as_os_str().is_empty() {
             config.sdk.work_dir = config.state.folder.join("run/workers");
         }

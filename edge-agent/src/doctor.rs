@@ -1,6 +1,7 @@
 //! `edge-agent doctor` (A6): looks at everything that the agent stands on and at what it promises, and says what to do.
 //! Writes nothing; may run beside the agent.
 
+mod disks;
 mod finding;
 mod machine;
 mod places;
@@ -112,6 +113,7 @@ async fn report(config: &Config) -> Report {
             .and_then(|it| it.volume(volume).ok().flatten());
         places.push(places::volume(volume, known.as_ref()));
     }
+    places.extend(disks::unused(&config.disks));
     let mut parts = vec![
         Part {
             name: "The box",

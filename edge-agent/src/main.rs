@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod ability;
+mod adoption;
 mod agent;
 mod api;
 mod archive;

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod browser;
 pub mod client;
 pub mod cross;
+pub mod disk_box;
 pub mod disks;
 pub mod eventually;
 pub mod footage;

@@ -473,6 +473,90 @@ export const custody = {
   logs: [{ volume: "main", lines: 1_284, head: "c3".repeat(32), at: iso(now - MINUTE) }],
 };
 
+/** The disks in the box: its own, one with somebody's photos, a new one, and a stick. */
+const boxDisk = {
+  transport: "sata",
+  removable: false,
+  rotational: true,
+  volume: null,
+  contents: [],
+  seen: "5a".repeat(32),
+  confirm: null,
+};
+export const disks = {
+  offered: true,
+  adoption: { state: "none" },
+  items: [
+    {
+      ...boxDisk,
+      id: "a1b2c3d4e5f6",
+      name: "nvme0n1",
+      model: "KINGSTON SNV2S250G",
+      serial: "50026B7686A1B2C3",
+      bytes: 250_059_350_016,
+      transport: "nvme",
+      rotational: false,
+      state: "system",
+      message: "This box runs from it; its own footage lies there too.",
+      contents: [
+        { name: "nvme0n1p1", bytes: 67_108_864, file_system: "vfat", label: "ESP", mounted_at: "/boot/efi" },
+        { name: "nvme0n1p6", bytes: 247_000_000_000, file_system: "ext4", label: "data", mounted_at: "/data" },
+      ],
+    },
+    {
+      ...boxDisk,
+      id: "0123456789ab",
+      name: "sda",
+      model: "WDC WD40PURZ-85AKKY0",
+      serial: "WD-WX12D3E4F5A6",
+      bytes: 4_000_787_030_016,
+      state: "free",
+      message: "Nothing is on it.",
+      confirm: { of: "serial", chars: 4 },
+    },
+    {
+      ...boxDisk,
+      id: "0123456789cd",
+      name: "sdb",
+      model: "ST2000DM008-2FR102",
+      serial: "ZFL0A1B2",
+      bytes: 2_000_398_934_016,
+      state: "has_data",
+      message: "Something is on it, which would be erased.",
+      confirm: { of: "serial", chars: 4 },
+      contents: [{ name: "sdb1", bytes: 2_000_397_795_328, file_system: "ntfs", label: "Family photos", mounted_at: null }],
+    },
+    {
+      ...boxDisk,
+      id: "0123456789ef",
+      name: "sdc",
+      model: "Ultra Fit",
+      serial: "4C530001",
+      bytes: 30_752_000_000,
+      transport: "usb",
+      removable: true,
+      rotational: false,
+      state: "refused",
+      message: "It cannot be used for footage: it is a stick for this box.",
+      contents: [{ name: "sdc1", bytes: 30_751_000_000, file_system: "vfat", label: "HOLDFAST", mounted_at: null }],
+    },
+  ],
+};
+export const notConfirmed =
+  "That is not how the serial number of ST2000DM008-2FR102 (sdb) ends. It stands on the disk's label: make sure that it is the right disk.";
+
+/** The same once a disk is adopted. */
+export function adopted(disks, id) {
+  const volume = "disk-5a1b2c3d";
+  const contents = [{ name: "sdb1", bytes: 2_000_397_795_328, file_system: "ext4", label: volume, mounted_at: `/mnt/${volume}` }];
+  const message = `Footage lies on it: volume ${volume}.`;
+  return {
+    ...disks,
+    adoption: { state: "good", id, at: new Date().toISOString() },
+    items: disks.items.map((disk) => (disk.id === id ? { ...disk, state: "footage", volume, message, contents, confirm: null } : disk)),
+  };
+}
+
 /** The system: the newest is here and waits. */
 export const update = {
   running: "0.1.0+20261003081500",

@@ -228,6 +228,17 @@ async function answerResource(world, route, request, response, url, body) {
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":
       return json(bare ? data.emptyStorage : data.storage);
+    case "disks":
+      world.disks ??= data.disks;
+      if (verb === "adopt") {
+        const disk = world.disks.items.find((item) => item.id === key);
+        if (!disk.serial.endsWith(body.confirm.toUpperCase())) {
+          return refuse(response, 400, "VALIDATION_FAILED", data.notConfirmed);
+        }
+        world.disks = { ...world.disks, adoption: { state: "ordered", id: key } };
+        world.adopts = setTimeout(() => (world.disks = data.adopted(world.disks, key)), 4_000);
+      }
+      return json(bare ? { offered: false, items: [], adoption: { state: "none" } } : world.disks);
     case "bookmarks":
       return answerBookmarks(request, response, url, body, key);
     case "sites":

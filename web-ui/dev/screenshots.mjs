@@ -221,6 +221,29 @@ const STROLLS = [
     },
   },
   {
+    name: "agent-disks",
+    program: "agent",
+    steps: {
+      login: logIn,
+      list: async (page, url) => {
+        await page.goto(url + "/storage");
+        await page.getByTestId("box-disks").scrollIntoViewIfNeeded();
+      },
+      ask: async (page) => page.getByTestId("disk-adopt").last().click(),
+      wrong: async (page) => {
+        await page.getByLabel(/^Last 4 characters/).fill("abcd");
+        await page.getByTestId("disk-adopt-yes").click();
+        await page.getByRole("dialog").getByRole("alert").waitFor();
+      },
+      ordered: async (page) => {
+        await page.getByLabel(/^Last 4 characters/).fill("a1b2");
+        await page.getByTestId("disk-adopt-yes").click();
+        await page.locator("[data-adoption=ordered]").scrollIntoViewIfNeeded();
+      },
+      good: async (page) => page.locator("[data-adoption=good]").scrollIntoViewIfNeeded(),
+    },
+  },
+  {
     name: "agent-no-sdk",
     program: "agent",
     scene: "no-sdk",

@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod claim;
 pub mod coverage;
+pub mod disk;
 pub mod error;
 pub mod ids;
 pub mod poke;

@@ -25,6 +25,7 @@ mod bookmarks;
 mod cameras;
 mod custody;
 mod discover;
+mod disks;
 mod downloads;
 pub mod error;
 mod events;
@@ -68,6 +69,7 @@ use wire::ids::ApplianceId;
 use wire::time::UtcTime;
 
 use crate::ability::Ability;
+use crate::adoption::Disks;
 use crate::archive::Archiver;
 use crate::catalog::Catalog;
 use crate::catalog::people::People;
@@ -120,6 +122,8 @@ pub struct Parts {
     pub support: support::MakeSupport,
     /// Orders a factory reset.
     pub resetting: reset::Resetting,
+    /// Adopts disks for footage.
+    pub disks: Disks,
     /// Receives updates of the system.
     pub updates: Updates,
     /// What is known.

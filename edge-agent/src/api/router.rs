@@ -11,9 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    App, access_log, archives, backup, bookmarks, cameras, custody, discover, downloads, events,
-    gaps, health, live, media, openapi, places, playback, recorders, recordings, reports, request,
-    reset, retention, session, setup, storage, support, sync, system, ui, update,
+    App, access_log, archives, backup, bookmarks, cameras, custody, discover, disks, downloads,
+    events, gaps, health, live, media, openapi, places, playback, recorders, recordings, reports,
+    request, reset, retention, session, setup, storage, support, sync, system, ui, update,
 };
 
 /// Largest body of a request, in bytes: an import of a hundred recorders is a tenth of it.
@@ -90,6 +90,8 @@ fn v1() -> OpenApiRouter<App> {
         ))
         .routes(routes!(update::install_update))
         .routes(routes!(storage::get))
+        .routes(routes!(disks::list))
+        .routes(routes!(disks::adopt))
         .routes(routes!(access_log::list))
         .routes(routes!(events::stream))
         // The relay alone

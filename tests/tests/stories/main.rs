@@ -11,6 +11,7 @@ mod box_is_set_up_by_a_file;
 mod broker_of_ones_own;
 mod browser_at_the_site;
 mod browser_far_away;
+mod disks_are_adopted;
 mod doctor_says_what_is_wrong;
 mod footage_moves_to_the_cold_disk;
 mod foreign_client_lists_and_downloads;

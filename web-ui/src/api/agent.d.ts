@@ -34,6 +34,48 @@ export interface components {
             /** @description `lan`, or `relay` for somebody far away. */
             via: string;
         };
+        /** @description Which disk is meant, once more. */
+        AdoptRequest: {
+            /** @description The end of its number, as `confirm` of the disk asks for it. */
+            confirm: string;
+            /** @description `seen` of the disk as the person was shown it. */
+            seen: string;
+        };
+        /** @description How far an adoption is. */
+        Adoption: {
+            /** @enum {string} */
+            state: "none";
+        } | {
+            /** @description Which. */
+            id: string;
+            /** @enum {string} */
+            state: "ordered";
+        } | {
+            /** @description Since when. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Which. */
+            id: string;
+            /** @enum {string} */
+            state: "good";
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Which. */
+            id: string;
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "refused";
+        } | {
+            /** @description When. */
+            at: components["schemas"]["UtcTime"];
+            /** @description Which. */
+            id: string;
+            /** @description Why. */
+            reason: string;
+            /** @enum {string} */
+            state: "failed";
+        };
         /** @description Something that people were told of and that is not over. */
         Alarm: {
             /** @description What is wrong and what to do. */
@@ -222,6 +264,48 @@ export interface components {
             camera_id: components["schemas"]["CameraId"];
             /** @description At most 500 characters. */
             note?: string;
+        };
+        /** @description A disk in this box. */
+        BoxDisk: {
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            bytes: number;
+            confirm?: components["schemas"]["Confirmation"] | null;
+            /** @description What is on it. */
+            contents: components["schemas"]["DiskContent"][];
+            /** @description What it is known by wherever it is plugged in; null for one without a number. */
+            id?: string | null;
+            /** @description What that means, in a sentence. */
+            message: string;
+            /** @description What its maker calls it; may be empty. */
+            model: string;
+            /** @description As the kernel calls it now, such as `sdb`. */
+            name: string;
+            /** @description It may be pulled out while the box runs. */
+            removable: boolean;
+            /** @description It turns. */
+            rotational: boolean;
+            /** @description Changes with what is on it: who adopts the disk sends it back. */
+            seen: string;
+            /** @description Its serial number; may be empty. */
+            serial: string;
+            /** @description What it may be used for. */
+            state: components["schemas"]["DiskState"];
+            /** @description How it is connected: `sata`, `nvme`, `usb`, …; may be empty. */
+            transport: string;
+            /** @description The volume that it was adopted as. */
+            volume?: string | null;
+        };
+        /** @description The disks in this box. */
+        BoxDisks: {
+            /** @description The disk that is being made ready, or what became of the last one. */
+            adoption: components["schemas"]["Adoption"];
+            /** @description They, in the order in which the box found them. */
+            items: components["schemas"]["BoxDisk"][];
+            /** @description Whether this box tells of its disks and adopts them. Only one of the appliance image does. */
+            offered: boolean;
         };
         /** @description What became of one of them. */
         BulkItem: {
@@ -428,6 +512,16 @@ export interface components {
             /** @description As a whole. */
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description What a person types to confirm which disk is meant. */
+        Confirmation: {
+            /**
+             * Format: int32
+             * @description So many characters.
+             */
+            chars: number;
+            /** @description The end of what. */
+            of: components["schemas"]["NumberKind"];
+        };
         /** @description Answer of `GET /system/custody`. */
         Custody: {
             /** @description This appliance; its id follows from its key. */
@@ -513,11 +607,32 @@ export interface components {
              */
             wear_percent?: number | null;
         };
+        /** @description What is on a disk: a partition, or the whole of it where it has none. */
+        DiskContent: {
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            bytes: number;
+            /** @description `ext4`, `ntfs`, …; empty where it is not known. */
+            file_system: string;
+            /** @description What somebody has called it; may be empty. */
+            label: string;
+            /** @description The folder where it is mounted; null where it is not. */
+            mounted_at?: string | null;
+            /** @description As the kernel calls it now, such as `sdb1`. */
+            name: string;
+        };
         /**
          * @description How a disk fares.
          * @enum {string}
          */
         DiskHealth: "unknown" | "good" | "ageing" | "failing";
+        /**
+         * @description What a disk may be used for, as the box judges it.
+         * @enum {string}
+         */
+        DiskState: "system" | "footage" | "free" | "has_data" | "in_use" | "refused";
         /** @description Answer to `GET` and `PUT /system/downloads`: what holds for each recorder. */
         DownloadSettings: {
             /** @description The zone of the appliance, where it has a name. */
@@ -792,6 +907,11 @@ export interface components {
             /** @description Login name (at the relay: e-mail address). */
             username: string;
         };
+        /**
+         * @description The numbers that stand on a disk's label.
+         * @enum {string}
+         */
+        NumberKind: "serial" | "wwn";
         /**
          * Format: uuid
          * @description A tenant of the relay.

@@ -9,6 +9,7 @@ import { ApiProblem, isLoggedOut } from "./problem";
 import type {
   Archive,
   Bookmark,
+  BoxDisks,
   CameraLimits,
   Custody,
   DownloadSettings,
@@ -105,6 +106,13 @@ export const storageQuery = queryOptions({
   queryKey: ["storage"],
   queryFn: () => demand<Storage>("GET", apiUrl("/storage")),
   refetchInterval: 60_000,
+});
+
+/** Disks come and go without events of their own; while one is made ready, somebody waits for it. */
+export const disksQuery = queryOptions({
+  queryKey: ["disks"],
+  queryFn: () => demand<BoxDisks>("GET", apiUrl("/disks")),
+  refetchInterval: ({ state }) => (state.data?.adoption.state === "ordered" ? 2_000 : 10_000),
 });
 
 export const custodyQuery = queryOptions({

@@ -534,6 +534,56 @@ export interface ResetInput {
   footage: boolean;
 }
 
+/** What is on a disk: a partition, or the whole of it where it has none. */
+export interface DiskContent {
+  name: string;
+  bytes: number;
+  /** Empty where it is not known. */
+  file_system: string;
+  /** May be empty. */
+  label: string;
+  mounted_at: string | null;
+}
+
+/** A disk in this box. */
+export interface BoxDisk {
+  /** Null for one without a number. */
+  id: string | null;
+  /** As the kernel calls it now: `sdb`. */
+  name: string;
+  /** May be empty, as the serial number and the way it is connected. */
+  model: string;
+  serial: string;
+  bytes: number;
+  transport: string;
+  removable: boolean;
+  rotational: boolean;
+  state: "system" | "footage" | "free" | "has_data" | "in_use" | "refused";
+  volume: string | null;
+  /** What the state means, in a sentence. */
+  message: string;
+  contents: DiskContent[];
+  /** Sent back by who adopts it. */
+  seen: string;
+  /** What is typed to confirm it; null where it cannot be adopted. */
+  confirm: { of: "serial" | "wwn"; chars: number } | null;
+}
+
+/** How far the adoption of a disk is, or what became of the last one. */
+export type Adoption =
+  | { state: "none" }
+  | { state: "ordered"; id: string }
+  | { state: "good"; id: string; at: UtcTime }
+  | { state: "refused" | "failed"; id: string; reason: string; at: UtcTime };
+
+/** Answer to everything below `/disks`. */
+export interface BoxDisks {
+  /** Only a box with the image adopts disks. */
+  offered: boolean;
+  items: BoxDisk[];
+  adoption: Adoption;
+}
+
 /** When an update that waits is to be installed. */
 export type InstallWhen = "now" | "window";
 

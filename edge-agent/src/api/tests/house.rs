@@ -194,6 +194,12 @@ impl House {
                 },
                 ordered: CancellationToken::new(),
             },
+            disks: crate::adoption::Disks::new(
+                &crate::adoption::AdoptionConfig {
+                    list_file: below.path().join("disks.json"),
+                },
+                below.path(),
+            ),
             updates,
             catalog: below.catalog.clone(),
             volumes: below.volumes.clone(),

@@ -1,6 +1,7 @@
 //! The whole API over a real catalog in a temporary folder, asked without a network.
 
 mod appliance;
+mod disks;
 mod doors;
 mod footage;
 mod gaps;

@@ -11,6 +11,7 @@ import { Empty, ProblemNote } from "../../components/Note";
 import { Page, Panel } from "../../components/Page";
 import { bytesText, count } from "../../words";
 import { AlarmNotes } from "./AlarmNotes";
+import { BoxDisksPanel } from "./BoxDisks";
 import { LimitsDialog } from "./LimitsDialog";
 import { RetentionPlot } from "./RetentionPlot";
 import { daysText, isKnown } from "./retention";
@@ -66,6 +67,7 @@ function Content({ storage }: { storage: Storage }) {
       <Panel title="Volumes">
         <Volumes volumes={volumes} />
       </Panel>
+      <BoxDisksPanel />
       <LocksPanel locks={locks} />
       {camera && <LimitsDialog camera={camera} onClose={() => setCamera(null)} />}
     </>

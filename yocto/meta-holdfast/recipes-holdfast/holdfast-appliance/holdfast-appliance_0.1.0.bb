@@ -13,7 +13,12 @@ SRC_URI = "\
     file://image/root/etc/systemd/resolved.conf.d \
     file://image/root/etc/systemd/system.conf.d \
     file://image/root/etc/systemd/system/emergency.service \
+    file://image/root/etc/systemd/system/holdfast-adopt.path \
+    file://image/root/etc/systemd/system/holdfast-adopt.service \
     file://image/root/etc/systemd/system/holdfast-console@.service \
+    file://image/root/etc/systemd/system/holdfast-disk@.service \
+    file://image/root/etc/systemd/system/holdfast-disks.path \
+    file://image/root/etc/systemd/system/holdfast-disks.service \
     file://image/root/etc/systemd/system/holdfast-first-boot.service \
     file://image/root/etc/systemd/system/holdfast-health.service \
     file://image/root/etc/systemd/system/holdfast-name.service \
@@ -58,6 +63,8 @@ SYSTEMD_SERVICE:${PN} = "\
     holdfast-health.service \
     holdfast-smart.timer \
     holdfast-update.path \
+    holdfast-disks.path \
+    holdfast-adopt.path \
     holdfast-console@tty1.service \
     holdfast-console@ttyS0.service \
 "
@@ -74,15 +81,18 @@ FILES:${PN} += "\
 RDEPENDS:${PN} = "\
     bash \
     dropbear \
+    e2fsprogs-e2fsck \
     e2fsprogs-mke2fs \
     grub-editenv \
     holdfast-agent \
     openssl-bin \
     rauc \
+    util-linux-blkid \
     util-linux-findmnt \
     util-linux-flock \
     util-linux-lsblk \
     util-linux-setpriv \
+    util-linux-sfdisk \
 "
 
 # RAUC's settings and keyring are these.
