@@ -114,14 +114,15 @@ async fn box_is_given_away() -> Result<()> {
 
     // And typed by whoever stands in front of it: not with the name of another box.
     let third = box_.system().await?.appliance;
-    let mut screen = Command::new(program("edge-agent")?)
+    let mut console = Command::new(program("edge-agent")?);
+    console
         .args(["console", "--runtime"])
         .arg(dir.path())
         .arg("--keyboard")
         .arg(box_.state())
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
+        .stdout(Stdio::piped());
+    let mut screen = base::child::spawn(console)?;
     let mut keyboard = screen.stdin.take().context("its keyboard")?;
     let mut shown = BufReader::new(screen.stdout.take().context("its screen")?).lines();
     let mut until = |words: &str| -> Result<()> {
