@@ -8,9 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::client::Client;
+use crate::eventually::eventually;
+use crate::process::program;
 use crate::storage::loop_disk;
 
 /// Where programs of the system lie in the box, those that stand for others first.
@@ -133,6 +139,33 @@ impl Drop for Elsewhere {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         drop(self.0.wait());
+    }
+}
+
+/// The agent in a box, as the user that it has there. Ends when dropped.
+#[derive(Debug)]
+pub struct BoxAgent {
+    process: Child,
+    /// Where it answers.
+    pub base: String,
+}
+
+impl BoxAgent {
+    /// Tells it to stop and waits until it has.
+    pub fn stop(mut self) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.process.id())?);
+        kill(pid, Signal::SIGTERM)?;
+        let status = self.process.wait()?;
+        ensure!(status.success(), "the agent ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for BoxAgent {
+    fn drop(&mut self) {
+        // After `stop` there is nobody to kill.
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
 
@@ -259,6 +292,45 @@ impl DiskBox {
             output.status
         );
         Ok(told)
+    }
+
+    /// Starts the agent, and waits until it is ready.
+    pub async fn start_agent(&self) -> Result<BoxAgent> {
+        const ADDRESS: &str = "/var/lib/holdfast/run/address.json";
+        if !self.has("/usr/bin/edge-agent") {
+            let at = self.seen("/usr/bin/edge-agent");
+            std::fs::copy(program("edge-agent")?, at)?;
+            self.write(
+                "/etc/holdfast/agent.toml",
+                "[api]\nlisten = \"127.0.0.1:0\"\n",
+            )?;
+        }
+        let mut command = self.command(
+            PATH,
+            &[
+                "setpriv",
+                "--reuid=holdfast",
+                "--regid=holdfast",
+                "--clear-groups",
+                "/usr/bin/edge-agent",
+                "run",
+            ],
+        );
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut agent = BoxAgent {
+            process: base::child::spawn(command)?,
+            base: String::new(),
+        };
+        agent.base = eventually("the agent is ready", async || {
+            let address: Value = serde_json::from_str(&self.read(ADDRESS)?)?;
+            let base = address["api"].as_str().context("its address")?.to_owned();
+            let ready = Client::new(&base, None)?;
+            let answer = ready.request(Method::GET, "/ready").send().await?;
+            ensure!(answer.status().is_success(), "{}", answer.status());
+            Ok(base)
+        })
+        .await?;
+        Ok(agent)
     }
 
     /// Puts an empty disk in. Gives its name.

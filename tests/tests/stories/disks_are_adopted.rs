@@ -2,8 +2,12 @@
 //! use stays as it is, and whoever pulls the plug in the middle finds a disk that is adopted or one that is not.
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
-use tests::disk_box::{self, DiskBox, Outcome};
+use serde_json::{Value, json};
+use tests::client::Client;
+use tests::disk_box::{self, BoxAgent, DiskBox, Outcome};
+use tests::eventually::eventually;
+use wire::disk::{Adoption, BoxDisks, DiskState};
+use wire::resource::{LoginResponse, Storage, VolumeState};
 
 /// Large enough to be adopted.
 const MIB: u64 = 9 * 1024;
@@ -333,4 +337,78 @@ fn the_plug_is_pulled_at_every_step() -> Result<()> {
     );
     eprintln!("killed before each of {at} commands; {gone_on} times it went on by itself");
     Ok(())
+}
+
+/// The same person at an agent that was started again.
+fn at(agent: &BoxAgent, before: &Client) -> Result<Client> {
+    Ok(Client::new(&agent.base, None)?.with_token(before.token()))
+}
+
+/// How the volume of a disk is.
+async fn state_of(client: &Client, volume: &str) -> Result<VolumeState> {
+    let storage: Storage = client.get("/api/v1/storage").await?;
+    let mut volumes = storage.volumes.into_iter();
+    let volume = volumes.find(|it| it.name == volume);
+    Ok(volume.context("no such volume")?.state)
+}
+
+#[tokio::test]
+async fn the_agent_takes_up_the_disk_that_a_person_confirmed() -> Result<()> {
+    let Some(mut it) = new_box()? else {
+        return Ok(());
+    };
+    let disk = it.put_in("WD-TRIALF5A6", MIB)?;
+    it.list()?;
+    let agent = it.start_agent().await?;
+    let mut client = Client::new(&agent.base, None)?;
+    let password = json!({ "password": "correct horse battery" });
+    let login: LoginResponse = client.post("/api/v1/setup", &password).await?;
+    client.adopt(&login);
+
+    let disks: BoxDisks = client.get("/api/v1/disks").await?;
+    let shown = disks.items.first().context("a disk")?;
+    let id = shown.id.as_deref().context("its id")?;
+    ensure!(disks.offered && shown.state == DiskState::Free, "{disks:?}");
+    let path = format!("/api/v1/disks/{id}/adopt");
+    let word = |confirm: &str| json!({ "seen": shown.seen, "confirm": confirm });
+    let slip: Result<Value> = client.post(&path, &word("F5A7")).await;
+    ensure!(slip.is_err(), "a slip of the finger was taken: {slip:?}");
+    ensure!(!it.has("/var/lib/holdfast/disks/order.json"));
+    let ordered: BoxDisks = client.post(&path, &word("f5a6")).await?;
+    ensure!(matches!(ordered.adoption, Adoption::Ordered { .. }));
+    let again: Result<Value> = client.post(&path, &word("f5a6")).await;
+    ensure!(again.is_err(), "two orders at once: {again:?}");
+
+    let outcome = it.carry_out()?;
+    ensure!(outcome.result == "good", "{outcome:?}");
+    let told: BoxDisks = client.get("/api/v1/disks").await?;
+    ensure!(
+        matches!(&told.adoption, Adoption::Good { id: good, .. } if good == id),
+        "{told:?}"
+    );
+    let volume = is_adopted(&it, &disk)?;
+    // As the box does it then.
+    agent.stop()?;
+    let agent = it.start_agent().await?;
+    let client = at(&agent, &client)?;
+    ensure!(state_of(&client, &volume).await? == VolumeState::Working);
+
+    // The next start comes without the disk: nothing holds the agent up, and nothing is written in its place.
+    agent.stop()?;
+    it.run(&["umount", &format!("/mnt/{volume}")])?;
+    let agent = it.start_agent().await?;
+    let client = at(&agent, &client)?;
+    let is = async |wanted: VolumeState| {
+        eventually("the volume is as its disk", async || {
+            let state = state_of(&client, &volume).await?;
+            ensure!(state == wanted, "{state:?}");
+            Ok(())
+        })
+        .await
+    };
+    is(VolumeState::Gone).await?;
+    ensure!(!it.has(&format!("/mnt/{volume}/footage")));
+    it.run(&["/usr/libexec/holdfast/mount-disk", &format!("{disk}p1")])?;
+    is(VolumeState::Working).await?;
+    agent.stop()
 }
