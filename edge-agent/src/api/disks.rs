@@ -22,7 +22,7 @@ pub async fn list(State(app): State<App>, who: Principal) -> ApiResult<Json<BoxD
 
 /// Erases a disk and uses it for footage from then on. The box does it within a minute and starts the agent again;
 /// `adoption` tells how far it is. Refused (409) is a disk that the box runs from, that is in use, or on which something
-/// else lies than was shown.
+/// else lies than was shown. On the site's own network only.
 #[utoipa::path(post, path = "/disks/{id}/adopt", tag = "disks", request_body = AdoptRequest,
     params(("id" = String, Path, description = "`id` of the disk")),
     responses((status = 200, body = BoxDisks)))]
@@ -33,6 +33,8 @@ pub async fn adopt(
     JsonBody(request): JsonBody<AdoptRequest>,
 ) -> ApiResult<Json<BoxDisks>> {
     who.require(Permission::Manage)?;
+    // Nobody far away can make evidence vanish.
+    who.require_session()?;
     let (disks, disk) = (app.disks.clone(), id.clone());
     let ordered =
         tokio::task::spawn_blocking(move || disks.adopt(&disk, &request.seen, &request.confirm));

@@ -10,17 +10,19 @@ use wire::update::UpdateProgress;
 
 use super::access::Helper;
 use super::machine::{HOST, Machine, Stick};
-use super::page;
 use super::{
     DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
     recorder, seconds, until_ready,
 };
+use super::{page, second_disk};
 use crate::appliance::Appliance;
 use crate::eventually::eventually_within;
 use crate::main_job::Table;
 use crate::process::program;
 use crate::relay::Relay;
 
+/// Size of a second disk.
+const SECOND_BYTES: u64 = 9 << 30;
 /// Least that the data partition then has.
 const DATA_BYTES_MIN: u64 = 5 << 30;
 
@@ -47,6 +49,7 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     let first_stick = Stick::new(&dir.join("first.img"), &holds)?;
 
     let mut machine = Machine::new(dir, &files.image, DISK_BYTES)?;
+    let serial = machine.add_disk(SECOND_BYTES)?;
     machine.boot()?;
     let begun = Instant::now();
     machine.put_in(&first_stick)?;
@@ -105,6 +108,15 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     machine.take_out()?;
     support(&mut table, &mut machine, files, dir, &name).await?;
 
+    let adopting = Instant::now();
+    let second = second_disk::adopt(&appliance.client, serial).await?;
+    let volume = second_disk::works(&appliance.client, &second).await?;
+    table.row(
+        "second disk adopted from the page",
+        format!("{:.1} GiB, {}", gib(volume.total_bytes), seconds(adopting)),
+        true,
+    );
+
     update(&mut table, &mut machine, &appliance, &files.update).await?;
     kept(&mut table, &mut appliance, &relay, &site, &before).await?;
     let wanted = page::version_of(&files.update)?;
@@ -119,6 +131,8 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     })
     .await?;
     table.row("  the page tells that it is good", wanted.to_string(), true);
+    second_disk::works(&appliance.client, &second).await?;
+    table.row("  the second disk takes footage", second, true);
     let after = machine.name()?;
     table.row("  the name", after.clone(), after == name);
     machine.end()?;

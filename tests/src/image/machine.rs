@@ -27,6 +27,10 @@ const PORT: u16 = 80;
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS.fd";
 
+/// File and serial number of the second disk.
+const SECOND: &str = "second.img";
+const SECOND_SERIAL: &str = "SECOND-7F3A";
+
 /// How long QEMU may take to listen.
 const MONITOR_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,6 +55,8 @@ pub struct Machine {
     dir: PathBuf,
     port: u16,
     ssh_port: u16,
+    /// Whether there is a second disk.
+    second: bool,
     /// Sticks that were put in so far.
     sticks: u32,
     process: Option<Process>,
@@ -101,9 +107,17 @@ impl Machine {
             dir: dir.to_owned(),
             port: page.local_addr()?.port(),
             ssh_port: ssh.local_addr()?.port(),
+            second: false,
             sticks: 0,
             process: None,
         })
+    }
+
+    /// Adds a second disk, an empty one of this size, which is there from the next start on; its serial number.
+    pub fn add_disk(&mut self, bytes: u64) -> Result<&'static str> {
+        std::fs::File::create(self.dir.join(SECOND))?.set_len(bytes)?;
+        self.second = true;
+        Ok(SECOND_SERIAL)
     }
 
     /// Where its page answers.
@@ -154,6 +168,15 @@ impl Machine {
                 self.port, self.ssh_port
             ))
             .args(["-device", "virtio-net-pci,netdev=net,romfile="]);
+        if self.second {
+            command
+                .arg("-drive")
+                .arg(drive(SECOND, "if=none,id=second,cache=unsafe"))
+                .arg("-device")
+                .arg(format!(
+                    "virtio-blk-pci,drive=second,serial={SECOND_SERIAL}"
+                ));
+        }
         base::durable::remove_if_there(&self.monitor())?;
         self.process = Some(Process::start("machine", &command, &self.log())?);
         let begun = Instant::now();

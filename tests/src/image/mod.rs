@@ -5,6 +5,7 @@ mod first_day;
 mod machine;
 mod page;
 pub mod resets;
+mod second_disk;
 mod set_up;
 pub mod updates;
 
