@@ -284,6 +284,11 @@ impl Campaign {
         };
         let after = self.slot(0)?.context("no slot")?;
         let forward = before != after;
+        if forward {
+            // Their versions are not newer any more, which would be said first.
+            self.sticks.remove(&Kind::Machine);
+            self.sticks.remove(&Kind::Damaged);
+        }
         let as_it_should = match kind {
             Kind::Good => forward,
             Kind::Cut => true,
