@@ -1,5 +1,5 @@
 //! `edge-agent doctor` (A6): looks at everything that the agent stands on and at what it promises, and says what to do.
-//! Writes nothing; may run beside the agent.
+//! Changes nothing of the box; may run beside the agent.
 
 mod disks;
 mod finding;

@@ -33,9 +33,11 @@ pub fn understand(line: &str, name: &str) -> Typed {
 
 /// What can be typed.
 pub fn help(name: &str) -> String {
+    // Never as it is to be typed: a line that gives back what it is sent would type it.
     format!(
-        "reset {name}          makes this box as new; footage stays\n\
-         reset {name} footage  wipes its footage too\n"
+        "To make this box as new, type the word reset, a space, and the name in the first line\n\
+         ({} characters). The word footage behind that wipes its footage too.\n",
+        name.chars().count()
     )
 }
 
@@ -59,6 +61,13 @@ mod tests {
         ];
         for (line, expected) in cases {
             assert_eq!(understand(line, "box-1"), expected, "{line:?}");
+        }
+        // A line that sends back what it gets.
+        for shown in help("box-1").lines() {
+            for end in 0..=shown.len() {
+                let typed = understand(&shown[..end], "box-1");
+                assert!(!matches!(typed, Typed::Reset { .. }), "{shown:?}");
+            }
         }
         let long = format!("reset box-1{}", " ".repeat(LINE_MAX));
         assert_eq!(understand(&long, "box-1"), Typed::Unknown);

@@ -7,7 +7,7 @@
 mod keyboard;
 mod screen;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +32,8 @@ const FILE: &str = "console.json";
 const RUNTIME_FOLDER: &str = "/run/holdfast";
 /// How often either side looks whether something has changed.
 const LOOK: Duration = Duration::from_secs(2);
+/// Longest line that is read at once.
+const LINE_BYTES_MAX: u64 = 4096;
 /// How long an answer to what was typed stays on the screen.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Largest file that is read: it has a few hundred bytes.
@@ -154,10 +156,14 @@ fn draw(args: &Args) -> io::Result<()> {
         }
         match typed.as_ref().map(|lines| lines.recv_timeout(LOOK)) {
             Some(Ok(line)) => {
-                let words = act(&line, &around.name, args);
-                answer = Some((Instant::now(), words));
-                // What was typed stands on the screen.
-                last.clear();
+                if !line.trim().is_empty() {
+                    let words = act(&line, &around.name, args);
+                    answer = Some((Instant::now(), words));
+                    // What was typed stands on the screen.
+                    last.clear();
+                }
+                // Noise on a line keeps nothing busy.
+                std::thread::sleep(LOOK / 2);
             }
             Some(Err(mpsc::RecvTimeoutError::Disconnected)) => typed = None,
             Some(Err(mpsc::RecvTimeoutError::Timeout)) => {}
@@ -170,10 +176,24 @@ fn draw(args: &Args) -> io::Result<()> {
 fn listen() -> mpsc::Receiver<String> {
     let (lines, typed) = mpsc::sync_channel(0);
     std::thread::spawn(move || {
-        let mut keyboard = io::stdin().lines();
-        while let Some(Ok(line)) = keyboard.next()
-            && lines.send(line).is_ok()
-        {}
+        let mut keyboard = io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut keyboard)
+                .take(LINE_BYTES_MAX)
+                .read_until(b'\n', &mut line);
+            match read {
+                // Ctrl-D ends a line and not a keyboard.
+                Ok(0) | Err(_) if io::stdin().is_terminal() => std::thread::sleep(LOOK),
+                Ok(0) | Err(_) => return,
+                Ok(_) => {
+                    let line = String::from_utf8_lossy(&line).into_owned();
+                    if lines.send(line).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
     });
     typed
 }
@@ -193,7 +213,7 @@ fn act(line: &str, name: &str, args: &Args) -> String {
     };
     let at = Clock::system().now().into();
     match reset::order(&state, reset::Order { footage, at }) {
-        Ok(()) => "The factory reset is ordered; the box is as new in a moment.\n".to_owned(),
+        Ok(()) => "The factory reset is ordered. It is carried out at once, or when the agent starts next.\n".to_owned(),
         Err(error) => format!("The factory reset cannot be ordered: {error}\n"),
     }
 }

@@ -133,6 +133,8 @@ async fn box_is_given_away() -> Result<()> {
     writeln!(keyboard, "reset holdfast-another")?;
     until("names another box")?;
     ensure!(!box_.state().join("reset.json").exists());
+    // Noise ends nothing.
+    keyboard.write_all(b"\xff\n\n")?;
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
     writeln!(keyboard, "reset {}", name.trim())?;
     until("is ordered")?;

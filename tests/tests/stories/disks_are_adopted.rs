@@ -1,5 +1,5 @@
 //! The scripts of the image that adopt a disk, on real block devices: what is erased is what a person meant, what is in
-//! use stays as it is, and whoever pulls the plug in the middle finds a disk that is adopted or one that is not.
+//! use stays as it is, and one that is killed in the middle leaves a disk that is adopted or one that is not.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -109,6 +109,17 @@ fn a_disk_is_listed_and_adopted_and_found_at_each_start() -> Result<()> {
         free["serial"] == "TRIAL-0001" && free["model"] == "Trial_Disk",
         "{free}"
     );
+    // As a recorder formats its disks: no program here knows of it.
+    let recorders = it.put_in("TRIAL-0003", MIB)?;
+    let sign =
+        format!("printf HIKVISION@HANGZHOU | dd of=/dev/{recorders} bs=1 seek=528 conv=notrunc");
+    it.run(&["sh", "-c", &sign])?;
+    let recorders = it.listed(&recorders)?;
+    let reason = recorders["reason"].as_str().context("reason")?;
+    ensure!(
+        recorders["state"] == "has_data" && reason.contains("footage of a recorder"),
+        "{recorders}"
+    );
     let has_data = it.listed(&used)?;
     ensure!(
         has_data["state"] == "has_data"
@@ -151,7 +162,7 @@ fn a_disk_is_listed_and_adopted_and_found_at_each_start() -> Result<()> {
     };
     ensure!(way(&it, "ssv mtime 0")? == "rw");
     ensure!(way(&it, "sif footage/film block[0] 7")? == "ro");
-    let copy = it.put_in_copy_of(0, "TRIAL-0003")?;
+    let copy = it.put_in_copy_of(0, "TRIAL-0004")?;
     it.run(&["udevadm", "settle"])?;
     let mounts = it.run(&["/usr/libexec/holdfast/mount-disk", &format!("{copy}p1")]);
     let said = mounts.err().context("a copy was mounted")?.to_string();
@@ -285,7 +296,7 @@ fn a_disk_that_nobody_meant_stays_as_it_is() -> Result<()> {
 }
 
 #[test]
-fn the_plug_is_pulled_at_every_step() -> Result<()> {
+fn whoever_adopts_is_killed_before_every_command() -> Result<()> {
     let Some(mut it) = new_box()? else {
         return Ok(());
     };
