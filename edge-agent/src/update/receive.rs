@@ -19,6 +19,9 @@ use super::{UpdateError, Updates, at};
 /// Whoever sends a bundle is not interrupted by another sender for so long after a piece.
 const SENDER_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a piece waits for its turn.
+const TURN_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -162,7 +165,7 @@ impl Updates {
         piece: Piece,
         body: impl Stream<Item = Result<Bytes, E>>,
     ) -> Result<Update, UpdateError> {
-        let Ok(_turn) = self.0.turn.try_lock() else {
+        let Some(_turn) = self.turn().await else {
             return Err(UpdateError::Busy(
                 "another piece of an update is just coming in. Wait for it to end, and ask how much is there".into(),
             ));
@@ -259,7 +262,7 @@ impl Updates {
 
     /// A person does not want it any more, or has read what became of it.
     pub async fn forget(&self) -> Result<Update, UpdateError> {
-        let Ok(_turn) = self.0.turn.try_lock() else {
+        let Some(_turn) = self.turn().await else {
             return Err(UpdateError::Busy(
                 "a piece of the update is just coming in. Try again in a moment".into(),
             ));
@@ -282,6 +285,13 @@ impl Updates {
         *self.last_piece() = None;
         self.0.wake.notify_one();
         self.status()
+    }
+
+    /// The turn, unless a piece is coming: the keeper, which the last piece woke, has it only for a moment.
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        tokio::time::timeout(TURN_PATIENCE, self.0.turn.lock())
+            .await
+            .ok()
     }
 
     fn last_piece(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {

@@ -543,6 +543,17 @@ async fn what_nobody_goes_on_with_is_removed_and_orphans_too() {
     assert_eq!(it.names(), [""; 0]);
 }
 
+/// The keeper is woken by each piece and looks while the next one comes.
+#[tokio::test]
+async fn a_piece_waits_for_whoever_looks_in_between() {
+    let it = Site::new().await;
+    let bytes = bundle();
+    it.updates.begin(offer(NEW, &bytes)).await.unwrap();
+    let turn = it.updates.0.turn.lock().await;
+    let (sent, ()) = tokio::join!(it.send(&bytes, 0, 99), async { drop(turn) });
+    sent.unwrap();
+}
+
 #[tokio::test]
 async fn forgotten_is_forgotten() {
     let it = Site::new().await;
