@@ -108,7 +108,7 @@ image: setup setup-image ui ## The flashable image, its signed update and its bi
 	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh all
 
 .PHONY: image-test
-image-test: ## Boots the image in a virtual machine: first day, claim, one update (minutes)
+image-test: ## Boots the image in a virtual machine: first day, claim, second disk, one update (minutes)
 	@# One version for all three, whatever is committed meanwhile.
 	set -e; same="PROFILE=debug COMPRESSION=lz4 IMAGE_CHANGED=$(IMAGE_CHANGED) IMAGE_VERSION=$(IMAGE_VERSION)"; \
 	for step in image image-next image-try; do $(MAKE) $$step $$same; done

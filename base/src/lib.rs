@@ -17,3 +17,4 @@ pub mod tasks;
 pub mod tls;
 pub mod token;
 pub mod tracing_setup;
+pub mod untrusted;

@@ -6,7 +6,7 @@
 mod page;
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -193,20 +193,13 @@ pub fn run(state: &State, args: &Args) -> ExitCode {
 }
 
 fn read(path: &std::path::Path) -> Result<Provision, ProvisionError> {
-    let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-        .and_then(|bytes| match bytes as u64 > FILE_BYTES_MAX {
-            true => Err(io::Error::other(format!(
-                "it has more than {FILE_BYTES_MAX} bytes"
-            ))),
-            false => Ok(()),
-        })
-        .map_err(|source| ProvisionError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-    parse(&text).map_err(|(line, why)| ProvisionError::Understood {
+    let unreadable = |source| ProvisionError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = Zeroizing::new(base::untrusted::read(path, FILE_BYTES_MAX).map_err(unreadable)?);
+    let text = std::str::from_utf8(&bytes).map_err(|error| unreadable(io::Error::other(error)))?;
+    parse(text).map_err(|(line, why)| ProvisionError::Understood {
         path: path.to_owned(),
         line,
         why,

@@ -11,8 +11,7 @@
 //! What others write is read with a bound and strictly.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -202,18 +201,9 @@ impl Folder {
 
 /// A file that is not there is none.
 fn read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> io::Result<Option<T>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+    let Some(bytes) = base::untrusted::read_if_there(path, bytes_max)? else {
+        return Ok(None);
     };
-    let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::other(format!(
-            "it is longer than {bytes_max} bytes"
-        )));
-    }
     // Labels of disks are whatever somebody wrote there.
     let text = String::from_utf8_lossy(&bytes);
     Ok(Some(serde_json::from_str(&text)?))
@@ -222,9 +212,7 @@ fn read<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> io::Result<Option<T
 impl Outcome {
     /// One short line, whatever was written.
     fn fit_to_show(mut self) -> Self {
-        let line = self.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let shown = line.chars().filter(|c| !c.is_control());
-        self.reason = shown.take(REASON_CHARS_MAX).collect();
+        self.reason = base::untrusted::one_line(&self.reason, REASON_CHARS_MAX);
         self
     }
 }

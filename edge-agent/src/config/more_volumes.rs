@@ -1,7 +1,6 @@
 //! `volumes.d/`: one volume a file, beside those of `agent.toml`. What sets up a disk adds a file and touches nobody else's.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{ConfigError, at_line};
@@ -65,16 +64,7 @@ fn read_one(path: PathBuf) -> Result<FromFile, ConfigError> {
 }
 
 fn text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?
-        .take(BYTES_MAX + 1)
-        .read_to_string(&mut text)?;
-    match text.len() as u64 > BYTES_MAX {
-        true => Err(io::Error::other(format!(
-            "it is longer than {BYTES_MAX} bytes"
-        ))),
-        false => Ok(text),
-    }
+    String::from_utf8(base::untrusted::read(path, BYTES_MAX)?).map_err(io::Error::other)
 }
 
 /// Adds them to those of `agent.toml`.

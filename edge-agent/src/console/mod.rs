@@ -102,15 +102,9 @@ fn tell(file: &Path, told: &Told) -> io::Result<()> {
 
 /// What the agent told last; None while it does not run.
 fn read(file: &Path) -> io::Result<Option<Told>> {
-    let file = match std::fs::File::open(file) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let text = io::read_to_string(io::Read::take(file, FILE_BYTES_MAX))?;
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(io::Error::other)
+    let text = base::untrusted::read_if_there(file, FILE_BYTES_MAX)?;
+    let told = text.map(|text| serde_json::from_slice(&text)).transpose();
+    told.map_err(io::Error::other)
 }
 
 /// `edge-agent console`: draws until the screen is gone.

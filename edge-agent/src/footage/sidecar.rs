@@ -1,7 +1,5 @@
 //! What a recording says about itself (S9, P6): `<stem>.json` beside its media.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -177,10 +175,7 @@ impl Sidecar {
             path: path.display().to_string(),
             why,
         };
-        let mut text = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut text))
-            .map_err(|e| unreadable(e.to_string()))?;
+        let text = base::untrusted::read(path, BYTES_MAX).map_err(|e| unreadable(e.to_string()))?;
         let sidecar = Self::parse(&text).map_err(unreadable)?;
         Ok((sidecar, sha256(&text)))
     }

@@ -184,13 +184,8 @@ impl Match {
             .scopes
             .iter()
             .find_map(|scope| scope.strip_prefix(beginning.as_str()))?;
-        let text: String = unescape(value)
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(TEXT_CHARS_MAX)
-            .collect();
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        let text = base::untrusted::one_line(&unescape(value), TEXT_CHARS_MAX);
+        (!text.is_empty()).then_some(text)
     }
 }
 

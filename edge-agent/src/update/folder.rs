@@ -10,8 +10,7 @@
 //!
 //! What others write is read with a bound and strictly.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -162,20 +161,15 @@ impl Folder {
         unreadable: &mut Vec<String>,
     ) -> io::Result<Option<T>> {
         let path = self.0.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        let parsed = match base::untrusted::read_if_there(&path, FILE_BYTES_MAX) {
+            Ok(Some(text)) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+            Ok(None) => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(error.to_string()),
             Err(error) => return Err(error),
         };
-        let mut text = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
-        match parse(&text) {
-            Ok(it) => Ok(Some(it)),
-            Err(why) => {
-                unreadable.push(format!("{}: {why}", path.display()));
-                Ok(None)
-            }
-        }
+        Ok(parsed
+            .map_err(|why| unreadable.push(format!("{}: {why}", path.display())))
+            .ok())
     }
 
     /// Writes down what is received or waits.
@@ -226,19 +220,10 @@ fn meta(path: &Path) -> io::Result<Option<std::fs::Metadata>> {
     }
 }
 
-fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("it is longer than {FILE_BYTES_MAX} bytes"));
-    }
-    serde_json::from_slice(text).map_err(|error| error.to_string())
-}
-
 impl Outcome {
     /// One short line, whatever was written.
     fn fit_to_show(mut self) -> Self {
-        let line = self.reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let shown = line.chars().filter(|c| !c.is_control());
-        self.reason = shown.take(REASON_CHARS_MAX).collect();
+        self.reason = base::untrusted::one_line(&self.reason, REASON_CHARS_MAX);
         self
     }
 }
@@ -260,16 +245,13 @@ impl Seen {
 
 /// The version of the system that runs; none where the box is no appliance image.
 pub fn running(file: &Path) -> Result<Option<ImageVersion>, String> {
-    let mut text = String::new();
-    let read = File::open(file).and_then(|file| file.take(256).read_to_string(&mut text));
-    match read {
-        Ok(_) => match text.trim_end().parse() {
-            Ok(version) => Ok(Some(version)),
-            Err(bad) => Err(format!("{}: {bad}", file.display())),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("{}: {error}", file.display())),
-    }
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
+    let text = base::untrusted::read_if_there(file, 256).map_err(|error| wrong(&error))?;
+    let version = |text: Vec<u8>| match String::from_utf8_lossy(&text).trim_end().parse() {
+        Ok(version) => Ok(version),
+        Err(bad) => Err(wrong(&bad)),
+    };
+    text.map(version).transpose()
 }
 
 #[cfg(test)]

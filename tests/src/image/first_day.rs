@@ -1,4 +1,4 @@
-//! The first day of a box, and its first update.
+//! The first day of a box, its first update, and its last day.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use wire::resource::{Recording, Site, Storage};
 use wire::update::UpdateProgress;
 
 use super::access::Helper;
+use super::as_new::as_new;
 use super::machine::{HOST, Machine, Stick};
 use super::{
     DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
@@ -135,6 +136,15 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     table.row("  the second disk takes footage", second, true);
     let after = machine.name()?;
     table.row("  the name", after.clone(), after == name);
+    as_new(
+        &mut table,
+        &mut machine,
+        &mut appliance,
+        &first_stick,
+        &before,
+        dir,
+    )
+    .await?;
     machine.end()?;
     relay.stop()?;
     Ok(table)

@@ -148,7 +148,13 @@ impl Machine {
             .args(["-smp", &PROCESSORS.to_string()])
             .args(["-m", &MEMORY_MIB.to_string()])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
-            .args(["-serial", "stdio"])
+            .arg("-chardev")
+            .arg(format!(
+                "socket,id=serial,path={},server=on,wait=off,logfile={},logappend=on",
+                path(&self.keyboard()),
+                path(&self.log())
+            ))
+            .args(["-serial", "chardev:serial"])
             .arg("-monitor")
             .arg(format!("unix:{},server=on,wait=off", path(&self.monitor())))
             .arg("-drive")
@@ -178,6 +184,7 @@ impl Machine {
                 ));
         }
         base::durable::remove_if_there(&self.monitor())?;
+        base::durable::remove_if_there(&self.keyboard())?;
         self.process = Some(Process::start("machine", &command, &self.log())?);
         let begun = Instant::now();
         while let Err(error) = UnixStream::connect(self.monitor()) {
@@ -195,20 +202,23 @@ impl Machine {
         self.dir.join("monitor")
     }
 
+    fn keyboard(&self) -> PathBuf {
+        self.dir.join("keyboard")
+    }
+
+    /// Types a line at the other end of the serial line, and waits until something is said to that.
+    pub fn type_line(&self, line: &str, answer: &str) -> Result<()> {
+        let mut keyboard = UnixStream::connect(self.keyboard()).context("the serial line")?;
+        write!(keyboard, "{line}\r")?;
+        read_until(&mut keyboard, answer).with_context(|| format!("{line:?} was typed"))
+    }
+
     /// Says something to QEMU's monitor, and waits until it was heard.
     fn tell(&self, commands: &str) -> Result<()> {
         let mut monitor = UnixStream::connect(self.monitor()).context("QEMU's monitor")?;
-        monitor.set_read_timeout(Some(Duration::from_secs(20)))?;
         // It reads no further once we are gone, so the answer to the last one is waited for.
         writeln!(monitor, "{commands}\ninfo status")?;
-        let (mut told, mut answer) = (Vec::new(), [0; 4096]);
-        let last = b"VM status:";
-        while !told.windows(last.len()).any(|seen| seen == last) {
-            let read = monitor.read(&mut answer).context("QEMU's monitor")?;
-            ensure!(read > 0, "QEMU's monitor has gone");
-            told.extend_from_slice(&answer[..read]);
-        }
-        Ok(())
+        read_until(&mut monitor, "VM status:").context("QEMU's monitor")
     }
 
     /// Puts in a USB stick.
@@ -302,4 +312,18 @@ impl Machine {
 
 fn path(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// Reads what comes until it holds this.
+fn read_until(from: &mut UnixStream, text: &str) -> Result<()> {
+    from.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let (mut told, mut part) = (Vec::new(), [0; 4096]);
+    while !told.windows(text.len()).any(|seen| seen == text.as_bytes()) {
+        let read = from
+            .read(&mut part)
+            .with_context(|| format!("{text:?} is waited for"))?;
+        ensure!(read > 0, "QEMU has gone");
+        told.extend_from_slice(&part[..read]);
+    }
+    Ok(())
 }

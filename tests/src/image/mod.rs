@@ -1,6 +1,7 @@
 //! The image in a virtual machine: what an installer does on the first day, updates good and bad, hard resets.
 
 mod access;
+mod as_new;
 mod first_day;
 mod machine;
 mod page;

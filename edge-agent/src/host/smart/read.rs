@@ -49,8 +49,8 @@ fn refused(json: &Value) -> Unasked {
 }
 
 fn short_line(text: &str) -> Option<String> {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-    (!text.trim().is_empty()).then(|| text.trim().to_owned())
+    let text = base::untrusted::one_line(text, 200);
+    (!text.is_empty()).then_some(text)
 }
 
 fn smart(json: &Value) -> Smart {
