@@ -135,7 +135,7 @@ spoilt() {
 	machine) for=another-box ;;
 	# Installed, and not healthy: the kernel finds nothing to start, systemd is dead and the watchdog barks, the agent
 	# does not run, the slot cannot be read, no footage can be made.
-	crashes) says="init=/missing" ;;
+	crashes) says="rdinit=/missing" ;;
 	hangs) says="systemd.run='/bin/kill -SEGV 1'" ;;
 	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
 	unreadable) ;;

@@ -18,10 +18,13 @@ import { sendBundle, versionOf, type Sending } from "../update/send";
 
 export function UpdatePanel() {
   const update = useQuery(updateQuery);
+  const [file, setFile] = useState<File | null>(null);
   if (!update.data) {
     return <ProblemNote error={update.error} />;
   }
   const { running, unable, automatic, window, progress } = update.data;
+  // Whoever sends sees from here how far that is.
+  const isSeenTwice = file !== null && progress.state === "receiving";
   return (
     <Panel title="Updates">
       <div data-testid="update">
@@ -34,17 +37,23 @@ export function UpdatePanel() {
           )}
         </Facts>
         {unable !== null && <p className="px-4 pb-3 wrap-anywhere text-soft">{unable}</p>}
-        <ProgressView progress={progress} />
-        {unable === null && <Actions update={update.data} />}
+        {!isSeenTwice && <ProgressView progress={progress} />}
+        {unable === null && <Actions update={update.data} file={file} onFile={setFile} />}
       </div>
     </Panel>
   );
 }
 
-function Actions({ update }: { update: Update }) {
+interface ActionsProps {
+  update: Update;
+  /** What somebody has chosen and not sent yet. */
+  file: File | null;
+  onFile: (file: File | null) => void;
+}
+
+function Actions({ update, file, onFile }: ActionsProps) {
   const client = useQueryClient();
   const told = (update: Update) => client.setQueryData(updateQuery.queryKey, update);
-  const [file, setFile] = useState<File | null>(null);
   const [asking, setAsking] = useState(false);
   const chooser = useRef<HTMLInputElement>(null);
   const install = useMutation({
@@ -58,7 +67,10 @@ function Actions({ update }: { update: Update }) {
   const { progress } = update;
   const isBusy = progress.state === "ordered" || progress.state === "installed";
   if (file) {
-    return <SendForm file={file} onTold={told} onDone={() => setFile(null)} />;
+    return <SendForm file={file} onTold={told} onDone={() => onFile(null)} />;
+  }
+  if (isBusy) {
+    return null;
   }
   return (
     <div className="flex flex-col gap-3 border-t border-line px-4 py-3">
@@ -75,12 +87,10 @@ function Actions({ update }: { update: Update }) {
             )}
           </>
         )}
-        {!isBusy && (
-          <Button icon={FolderOpen} data-testid="update-choose" onClick={() => chooser.current?.click()}>
-            {progress.state === "receiving" ? "Go on with the file…" : "Choose an update…"}
-          </Button>
-        )}
-        {!isBusy && progress.state !== "none" && progress.state !== "good" && progress.state !== "went_back" && (
+        <Button icon={FolderOpen} data-testid="update-choose" onClick={() => chooser.current?.click()}>
+          {progress.state === "receiving" ? "Go on with the file…" : "Choose an update…"}
+        </Button>
+        {progress.state !== "none" && progress.state !== "good" && progress.state !== "went_back" && (
           <Button look="quiet" data-testid="update-forget" busy={forget.isPending} onClick={() => forget.mutate()}>
             Forget it
           </Button>
@@ -94,11 +104,11 @@ function Actions({ update }: { update: Update }) {
         className="hidden"
         data-testid="update-file"
         onChange={(event) => {
-          setFile(event.target.files?.[0] ?? null);
+          onFile(event.target.files?.[0] ?? null);
           event.target.value = "";
         }}
       />
-      {progress.state !== "receiving" && progress.state !== "waiting" && !isBusy && (
+      {progress.state !== "receiving" && progress.state !== "waiting" && (
         <p className="text-xs text-soft">
           A signed file, holdfast-….raucb. It may also come on a USB stick, or from the relay.
         </p>
@@ -159,7 +169,7 @@ function SendForm({ file, onTold, onDone }: SendFormProps) {
       {named === null && (
         <TextField
           label="Version of the update"
-          hint="Its name does not tell: 0.1.0+20261122064643"
+          hint="The name of the file does not tell it. It looks like 0.1.0+20261122064643."
           value={version}
           onChange={(event) => setVersion(event.target.value.trim())}
           spellCheck={false}
