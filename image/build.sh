@@ -136,10 +136,10 @@ spoilt() {
 	# Installed, and not healthy: the kernel finds nothing to start, systemd is dead and the watchdog barks, the agent
 	# does not run, the slot cannot be read, no footage can be made.
 	crashes) says="rdinit=/missing" ;;
-	hangs) says="systemd.run='/bin/kill -SEGV 1'" ;;
+	hangs) says="systemd.run='/usr/bin/perl -ekill+11,1'" ;;
 	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
 	unreadable) ;;
-	cannot-record) says="holdfast.patience=60"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
+	cannot-record) says="holdfast.patience=120"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
 	*) echo "unknown: $1" >&2; return 2 ;;
 	esac
 	rm -rf "$boot" "$boot.img"
@@ -151,12 +151,13 @@ spoilt() {
 	rm -rf "$boot" "$boot.img" "$WORK/root-spoilt.img"
 }
 
-# The partition that the box starts from: GRUB, and the variables in which it counts tries.
+# The partition that the box starts from: GRUB, and the variables in which it counts tries. Without GRUB's drivers of the
+# screen the kernel finds none, and the box stays dark.
 esp() {
 	rm -rf "$WORK/esp" "$WORK/esp.img"
 	mkdir -p "$WORK/esp/EFI/BOOT" "$WORK/esp/grub"
 	grub-mkimage -O x86_64-efi -p /grub -c "$HERE/grub/early.cfg" -o "$WORK/esp/EFI/BOOT/BOOTX64.EFI" \
-		part_gpt fat squash4 linux normal loadenv test echo sleep reboot serial terminal regexp configfile
+		part_gpt fat squash4 linux normal loadenv test echo sleep reboot serial terminal regexp configfile efi_gop efi_uga video video_fb
 	cp "$HERE/grub/grub.cfg" "$WORK/esp/grub/"
 	grub-editenv "$WORK/esp/grub/grubenv" create
 	grub-editenv "$WORK/esp/grub/grubenv" set ORDER="A B" A_OK=1 A_TRY=0 B_OK=0 B_TRY=0 data=new

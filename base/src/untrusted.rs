@@ -2,14 +2,28 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Reads a file of at most `bytes_max` bytes. A longer one is an error of kind `FileTooLarge`.
+use nix::fcntl::OFlag;
+
+/// Reads a file of at most `bytes_max` bytes. A longer one is an error of kind `FileTooLarge`; so is what is no plain file,
+/// of kind `InvalidInput`.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    // A pipe would be waited for, for ever.
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no plain file",
+        ));
+    }
     let mut bytes = Vec::new();
     // One more tells a file that just fits from one that does not.
-    File::open(path)?
-        .take(bytes_max.saturating_add(1))
+    file.take(bytes_max.saturating_add(1))
         .read_to_end(&mut bytes)?;
     match bytes.len() as u64 > bytes_max {
         true => Err(io::Error::new(
@@ -62,9 +76,12 @@ mod tests {
             read_if_there(&file, 3).unwrap_err().kind(),
             io::ErrorKind::FileTooLarge
         );
-        // A device that never ends is not read for ever.
-        assert!(read(Path::new("/dev/zero"), 100).is_err());
-        assert!(read(dir.path(), 100).is_err());
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        for other in [Path::new("/dev/zero"), dir.path(), &pipe] {
+            let error = read(other, 100).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{other:?}");
+        }
     }
 
     #[test]

@@ -19,12 +19,15 @@ use crate::footage::archives::ARCHIVES;
 use crate::footage::path::CAMERAS;
 use crate::footage::staging::STAGING;
 use crate::footage::volume::{MARKER, VolumeConfig};
+use crate::host::watchdog;
 use crate::model::time::UtcTime;
 use crate::rebuild;
 use crate::repair::on_runtime;
 
 /// The order, in the state folder.
 const FILE: &str = "reset.json";
+/// Longest order.
+const FILE_BYTES_MAX: u64 = 4096;
 
 /// How often a running agent looks for an order.
 const LOOK: Duration = Duration::from_secs(2);
@@ -102,14 +105,29 @@ pub async fn ordered(state: &State) {
 /// Carries out what was ordered, if anything was. For an agent that has opened nothing yet.
 pub async fn carry_out(config: &Config, clock: Clock) -> Result<Option<Done>, ResetError> {
     let file = config.state.folder.join(FILE);
-    let text = match std::fs::read(&file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(at(&file)(error)),
-    };
-    let order: Order = serde_json::from_slice(&text)
+    let read = || base::untrusted::read_if_there(&file, FILE_BYTES_MAX).map_err(at(&file));
+    let mut done = None;
+    let mut last = Vec::new();
+    // Whoever orders meanwhile, perhaps more than before, is told that it is ordered.
+    while let Some(text) = read()?.filter(|text| *text != last) {
+        done = Some(carry_out_one(config, clock.clone(), &file, &text).await?);
+        last = text;
+    }
+    if done.is_some() {
+        base::durable::remove_if_there(&file).map_err(at(&file))?;
+    }
+    Ok(done)
+}
+
+async fn carry_out_one(
+    config: &Config,
+    clock: Clock,
+    file: &Path,
+    text: &[u8],
+) -> Result<Done, ResetError> {
+    let order: Order = serde_json::from_slice(text)
         .map_err(io::Error::other)
-        .map_err(at(&file))?;
+        .map_err(at(file))?;
     tracing::warn!(footage = order.footage, ordered_at = %order.at, "A factory reset is carried out");
     let alone = anew::lock(&config.state.catalog())?;
     let mut away = Vec::new();
@@ -121,19 +139,18 @@ pub async fn carry_out(config: &Config, clock: Clock) -> Result<Option<Done>, Re
             }
         }
     }
-    wipe_state(config, &file)?;
+    wipe_state(config, file)?;
     drop(alone);
     let mut recordings = 0;
     if !order.footage {
         // A box without what it had is better than none.
-        match rebuild::rebuild(config, clock, &|_| {}).await {
+        match rebuild::rebuild(config, clock, &|_| watchdog::goes_on()).await {
             Ok(rebuilt) => (recordings, away) = (rebuilt.adopted.recordings, rebuilt.away),
             Err(error) => away.push(format!("{error}; `edge-agent rebuild` reads footage in")),
         }
     }
-    base::durable::remove_if_there(&file).map_err(at(&file))?;
     tracing::warn!(recordings, ?away, "The factory reset is done");
-    Ok(Some(Done { recordings, away }))
+    Ok(Done { recordings, away })
 }
 
 /// Removes what lies on a volume.
@@ -211,8 +228,14 @@ pub fn run(config: &Config, args: &Args) -> ExitCode {
     });
     match done {
         Ok(done) => {
+            let is_something_left = done.as_ref().is_some_and(|done| !done.away.is_empty());
             for volume in done.iter().flat_map(|done| &done.away) {
                 eprintln!("not reached: {volume}");
+            }
+            // Whoever hands the box on must not believe that nothing is left.
+            if args.footage && is_something_left {
+                eprintln!("The box is as new, but footage may be left on what was not reached.");
+                return ExitCode::from(crate::exit::FAILURE);
             }
             match done.map_or(0, |done| done.recordings) {
                 0 => println!("The box is as new."),

@@ -29,7 +29,7 @@ pub use error::VolumeError;
 use health::{Fitness, Health, Seen};
 pub use look::{LOOK_MAX, look};
 pub use marker::{MARKER, read_marker};
-use marker::{expects_mount, lies_on_root, write_marker};
+use marker::{expects_mount, has_no_disk, write_marker};
 pub use reservation::Reservation;
 
 /// Number of a volume in the catalog.
@@ -135,7 +135,7 @@ impl Volume {
         match read_marker(&path) {
             Ok(Some(found)) if found.uuid == self.0.uuid => {
                 let needs_mount = config.mounted.unwrap_or(found.mounted);
-                match needs_mount && lies_on_root(&path).map_err(io)? {
+                match needs_mount && has_no_disk(&path).map_err(io)? {
                     true => Err(VolumeError::NotMounted { name, path }),
                     false => Ok(()),
                 }
@@ -148,7 +148,7 @@ impl Volume {
             }),
             Ok(None) => {
                 let needs_mount = config.mounted.unwrap_or_else(|| expects_mount(&path));
-                match needs_mount && lies_on_root(&path).map_err(io)? {
+                match needs_mount && has_no_disk(&path).map_err(io)? {
                     true => Err(VolumeError::NotMounted { name, path }),
                     false => Err(VolumeError::Gone { name, path }),
                 }
@@ -377,7 +377,7 @@ mod tests {
     fn a_disk_that_must_be_mounted_is_not_made_on_the_systems_own() {
         // Where temporary folders lie on the root file system, as they mostly do.
         let dir = tempfile::tempdir().unwrap();
-        if !lies_on_root(dir.path()).unwrap() {
+        if !has_no_disk(dir.path()).unwrap() {
             return;
         }
         let mut config = VolumeConfig::new("main", dir.path());
@@ -398,6 +398,21 @@ mod tests {
         Volume::new(VolumeId(1), volume.uuid(), config)
             .check()
             .unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_must_be_mounted_is_not_made_in_memory() {
+        let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
+            return;
+        };
+        let mut config = VolumeConfig::new("disk", &dir.path().join("disk/footage"));
+        config.mounted = Some(true);
+        let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config).not_made();
+        assert!(matches!(
+            volume.claim(),
+            Err(VolumeError::NotMounted { .. })
+        ));
+        assert!(!dir.path().join("disk").exists());
     }
 
     #[test]

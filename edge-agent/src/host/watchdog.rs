@@ -14,6 +14,11 @@ pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
+/// Tells systemd that a long start goes on: from now it may take two more minutes.
+pub fn goes_on() {
+    notify(&[NotifyState::ExtendTimeoutUsec(120_000_000)]);
+}
+
 /// Tells systemd that the agent ends on purpose.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);

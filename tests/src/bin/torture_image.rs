@@ -2,6 +2,7 @@
 //! and every reset is a line of `torture-image-<campaign>.jsonl` beside the built programs. Ends with 1 when anything was
 //! lost, or when a box did not come back by itself.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -38,9 +39,32 @@ struct Arguments {
     /// After how many it is enough.
     #[arg(long)]
     rounds: u64,
+    /// The first of them that is to be run now, from 0: two machines may share a campaign.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// Begin anew: forget the rounds of before.
     #[arg(long)]
     anew: bool,
+}
+
+impl Arguments {
+    fn tried(&self) -> image::Image {
+        image::Image {
+            file: self.image.clone(),
+            version: self.version.clone(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// The rounds that are still to be run.
+    fn missing(&self, done: impl Iterator<Item = u64>) -> Result<Vec<u64>> {
+        let mut known = BTreeSet::new();
+        for number in done {
+            ensure!(known.insert(number), "round {number} is told twice");
+        }
+        let all = self.first..self.rounds;
+        Ok(all.filter(|number| !known.contains(number)).collect())
+    }
 }
 
 fn before<T: DeserializeOwned>(arguments: &Arguments, name: &str) -> Result<(Results, Vec<T>)> {
@@ -84,17 +108,18 @@ async fn main() -> Result<()> {
 async fn updates(arguments: &Arguments, dir: &std::path::Path) -> Result<()> {
     let (results, mut done) = before::<updates::Round>(arguments, "image-updates")?;
     let factory = updates::Factory {
-        image: arguments.image.clone(),
-        version: arguments.version.clone(),
+        image: arguments.tried(),
         out: arguments.out.clone(),
     };
-    if (done.len() as u64) < arguments.rounds {
+    let missing = arguments.missing(done.iter().map(|round| round.number))?;
+    if !missing.is_empty() {
         let mut campaign = updates::Campaign::begin(factory, dir).await?;
-        while (done.len() as u64) < arguments.rounds {
-            let round = campaign.round(done.len() as u64).await?;
+        for number in missing {
+            let round = campaign.round(number).await?;
             note(&results, &round)?;
             done.push(round);
         }
+        println!("{}", campaign.end().await?);
     }
     println!("{}", updates::summary(&done));
     ensure!(
@@ -106,10 +131,11 @@ async fn updates(arguments: &Arguments, dir: &std::path::Path) -> Result<()> {
 
 async fn resets(arguments: &Arguments, dir: &std::path::Path) -> Result<()> {
     let (results, mut done) = before::<resets::Round>(arguments, "image-resets")?;
-    if (done.len() as u64) < arguments.rounds {
-        let mut campaign = resets::Campaign::begin(&arguments.image, &arguments.keys, dir).await?;
-        while (done.len() as u64) < arguments.rounds {
-            let round = campaign.round(done.len() as u64).await?;
+    let missing = arguments.missing(done.iter().map(|round| round.number))?;
+    if !missing.is_empty() {
+        let mut campaign = resets::Campaign::begin(&arguments.tried(), dir).await?;
+        for number in missing {
+            let round = campaign.round(number).await?;
             note(&results, &round)?;
             done.push(round);
         }

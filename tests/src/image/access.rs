@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::machine::Machine;
+use super::PATIENCE;
+use super::machine::{Machine, Stick};
+use crate::eventually::eventually_within;
 use crate::storage::loop_disk::run;
 
 /// Somebody who helps: a key, and whoever signs for it.
@@ -59,6 +61,25 @@ impl Helper {
             ],
         )?;
         Ok(signed)
+    }
+
+    /// Is let in for an hour, or until the box starts again, by a stick that has been taken out when this ends.
+    pub async fn is_let_in(&self, machine: &mut Machine, dir: &Path) -> Result<()> {
+        let until = Timestamp::now() + SignedDuration::from_hours(1);
+        let permission = self.permission(&machine.name()?, until)?;
+        let holds = [("support-access", permission.as_path())];
+        let stick = Stick::new(&dir.join("support.img"), &holds)?;
+        let mark = machine.mark()?;
+        machine.put_in(&stick)?;
+        machine
+            .says_since(mark, "support access is open", PATIENCE)
+            .await?;
+        machine.take_out()?;
+        eventually_within("SSH answers", PATIENCE, || async {
+            self.asks(machine, "true").map_err(|e| e.to_string())
+        })
+        .await?;
+        Ok(())
     }
 
     /// What a command in the box prints.

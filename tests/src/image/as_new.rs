@@ -5,48 +5,47 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use wire::ids::ApplianceId;
 use wire::resource::{Recording, Setup};
 
-use super::machine::{HOST, Machine, Stick};
-use super::{PATIENCE, held, seconds};
+use super::access::Helper;
+use super::machine::{Machine, Stick};
+use super::{PATIENCE, held, lost, seconds};
 use crate::appliance::Appliance;
 use crate::client::Client;
 use crate::eventually::eventually_within;
 use crate::main_job::Table;
 
-/// Both, one after the other; `first_stick` sets a new box up.
+/// Both, one after the other; `helper` may look from within.
 pub async fn as_new(
     table: &mut Table,
     machine: &mut Machine,
     appliance: &mut Appliance,
-    first_stick: &Stick,
+    helper: &Helper,
     before: &[Recording],
     dir: &Path,
 ) -> Result<()> {
     let name = machine.name()?;
+    let setup: Setup = appliance.client.get("/api/v1/setup").await?;
+    let first = setup.appliance;
     let typing = Instant::now();
     machine.type_line("reset holdfast-another", "that names another box")?;
     machine.type_line(&format!("reset {name}"), "The factory reset is ordered")?;
-    asks_to_be_set_up(&appliance.client).await?;
-    table.row("made as new by what is typed", seconds(typing), true);
-
-    let mark = machine.mark()?;
-    machine.put_in(first_stick)?;
-    machine
-        .says_since(mark, &format!("Recorder {HOST} is added"), PATIENCE)
-        .await?;
-    appliance.login().await?;
+    let typed = asks_to_be_set_up(&appliance.client).await?;
+    table.row(
+        "made as new by what is typed",
+        seconds(typing),
+        typed != first,
+    );
+    // No recorder is known, from which any of it could have been fetched.
+    appliance.first_run().await?;
     let after = held(appliance, before.len()).await?;
-    let kept = before
-        .iter()
-        .filter(|one| after.iter().any(|other| other.digest == one.digest))
-        .count();
+    let recorders = appliance.recorders().await?.len();
     table.row(
         "  footage was read in again",
-        format!("{kept} of {}", before.len()),
-        kept == before.len(),
+        format!("{} of {}", after.len(), before.len()),
+        lost(before, &after).is_empty() && recorders == 0,
     );
-    machine.take_out()?;
 
     let order = dir.join("factory-reset");
     std::fs::write(&order, format!("{name}\nfootage\n"))?;
@@ -57,25 +56,31 @@ pub async fn as_new(
         .says_since(mark, "the box is as new", PATIENCE)
         .await?;
     machine.take_out()?;
-    asks_to_be_set_up(&appliance.client).await?;
+    let wiped = asks_to_be_set_up(&appliance.client).await?;
     appliance.first_run().await?;
-    let left = appliance.recordings().await?.len();
+    // What a catalog that is new tells proves nothing.
+    helper.is_let_in(machine, dir).await?;
+    let files = helper.asks(
+        machine,
+        "find /data/var /mnt -name '*.mp4' -o -name '*.sealed' | wc -l",
+    )?;
     table.row(
         "made as new by a stick, with its footage",
-        format!("{}, {left} recordings left", seconds(wiping)),
-        left == 0,
+        format!("{}, {files} files left", seconds(wiping)),
+        files == "0" && wiped != typed,
     );
     Ok(())
 }
 
-async fn asks_to_be_set_up(client: &Client) -> Result<()> {
+/// Waits until nobody has set the box up; who it is then.
+async fn asks_to_be_set_up(client: &Client) -> Result<ApplianceId> {
     eventually_within("the box asks to be set up", PATIENCE, || async {
         let setup: Setup = client
             .get("/api/v1/setup")
             .await
             .map_err(|e| e.to_string())?;
         match setup.needed {
-            true => Ok(()),
+            true => Ok(setup.appliance),
             false => Err("it is set up".to_owned()),
         }
     })

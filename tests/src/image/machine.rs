@@ -166,6 +166,7 @@ impl Machine {
             .arg(drive("disk.img", "if=none,id=disk,cache=unsafe"))
             .args(["-device", "virtio-blk-pci,drive=disk,bootindex=0"])
             .args(["-device", "virtio-rng-pci"])
+            .args(["-device", "VGA"])
             .args(["-device", "qemu-xhci,id=usb"])
             .args(["-device", "i6300esb", "-action", "watchdog=reset"])
             .arg("-netdev")
@@ -200,6 +201,16 @@ impl Machine {
 
     fn monitor(&self) -> PathBuf {
         self.dir.join("monitor")
+    }
+
+    /// What the screen shows, as a picture (PPM) in the folder of the machine; the share of it that is not black.
+    pub fn screen(&self) -> Result<f64> {
+        let picture = self.dir.join("screen.ppm");
+        base::durable::remove_if_there(&picture)?;
+        self.tell(&format!("screendump {}", path(&picture)))?;
+        let bytes = std::fs::read(&picture).context("the picture of the screen")?;
+        let lit = bytes.iter().filter(|byte| **byte > 64).count();
+        Ok(lit as f64 / bytes.len().max(1) as f64)
     }
 
     fn keyboard(&self) -> PathBuf {

@@ -52,6 +52,17 @@ pub struct Files {
     pub idle: Duration,
 }
 
+/// An image that is tried for long.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The flashable image.
+    pub file: PathBuf,
+    /// Its version.
+    pub version: String,
+    /// Folder with the keys that it trusts.
+    pub keys: PathBuf,
+}
+
 /// A recorder on the network of the box.
 async fn recorder(channels: Vec<Channel>) -> Result<IsapiRecorder> {
     let device = Device {

@@ -1,18 +1,14 @@
 //! Hard resets while the box records: it starts again by itself, and what it told of is there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use jiff::{SignedDuration, Timestamp};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use wire::resource::{Recorder, Recording, RecordingStatus};
 
-use super::access::Helper;
-use super::machine::Stick;
 use super::set_up::{CAMERAS, SetUp};
-use super::{PATIENCE, held, lost, until_ready};
-use crate::eventually::eventually_within;
+use super::{Image, PATIENCE, held, lost, until_ready};
 use crate::seed::Seed;
 
 /// Recordings of each camera that the recorder gets for each reset.
@@ -24,6 +20,9 @@ const RECORDINGS_MAX: u32 = 60;
 pub struct Round {
     /// From 0.
     pub number: u64,
+    /// Version of the image.
+    #[serde(default)]
+    pub image: String,
     /// Seconds from the reset until the page answered.
     pub ready_s: f64,
     /// Recordings that were told of as held before.
@@ -39,8 +38,7 @@ pub struct Round {
 /// A box whose reset button is pressed over and over.
 #[derive(Debug)]
 pub struct Campaign {
-    dir: PathBuf,
-    keys: PathBuf,
+    image: String,
     set_up: SetUp,
     shown: u32,
     known: Vec<Recording>,
@@ -50,12 +48,11 @@ pub struct Campaign {
 
 impl Campaign {
     /// A new box that holds something.
-    pub async fn begin(image: &Path, keys: &Path, dir: &Path) -> Result<Self> {
+    pub async fn begin(image: &Image, dir: &Path) -> Result<Self> {
         let (set_up, known) = SetUp::new(image, dir, MORE, RECORDINGS_MAX).await?;
         let recorder = set_up.appliance.recorders().await?.into_iter().next();
         Ok(Self {
-            dir: dir.to_owned(),
-            keys: keys.to_owned(),
+            image: image.version.clone(),
             set_up,
             shown: MORE,
             known,
@@ -94,6 +91,7 @@ impl Campaign {
         self.known = held(&self.set_up.appliance, CAMERAS * self.shown as usize).await?;
         Ok(Round {
             number,
+            image: self.image.clone(),
             ready_s,
             looked_for: done.len(),
             lost: gone.len(),
@@ -122,38 +120,9 @@ impl Campaign {
         Ok(ready_s)
     }
 
-    /// What the box says from within at the end: boots that the journal knows of all that there were, and the check.
-    pub async fn end(mut self) -> Result<String> {
-        let helper = Helper::new(&self.dir, &self.keys)?;
-        let until = Timestamp::now() + SignedDuration::from_hours(1);
-        let permission = helper.permission(&self.set_up.machine.name()?, until)?;
-        let holds = [("support-access", permission.as_path())];
-        let stick = Stick::new(&self.dir.join("support.img"), &holds)?;
-        let mark = self.set_up.machine.mark()?;
-        self.set_up.machine.put_in(&stick)?;
-        self.set_up
-            .machine
-            .says_since(mark, "support access is open", PATIENCE)
-            .await?;
-        let ask = |command: &'static str| {
-            let (helper, machine) = (&helper, &self.set_up.machine);
-            eventually_within("the box answers", PATIENCE, move || async move {
-                helper.asks(machine, command).map_err(|e| e.to_string())
-            })
-        };
-        let boots = ask("journalctl --list-boots --no-pager -q | wc -l").await?;
-        let check = ask(
-            "setpriv --reuid=holdfast --regid=holdfast --init-groups edge-agent check | tail -n 1",
-        )
-        .await?;
-        let settings =
-            ask("cmp /etc/holdfast/agent.toml /usr/share/holdfast/agent.toml && echo as it was")
-                .await?;
-        self.set_up.machine.end().context("the end")?;
-        Ok(format!(
-            "the journal knows {boots} of {} boots; check: {check}; agent.toml: {settings}",
-            self.boots
-        ))
+    /// What the box says from within at the end.
+    pub async fn end(self) -> Result<String> {
+        self.set_up.is_intact(self.boots).await
     }
 }
 

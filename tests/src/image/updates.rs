@@ -12,7 +12,7 @@ use wire::resource::Recording;
 
 use super::machine::Stick;
 use super::set_up::{CAMERAS, SetUp};
-use super::{GOOD, PATIENCE, SLOT_A, SLOT_B, held, lost, until_ready};
+use super::{GOOD, Image, PATIENCE, SLOT_A, SLOT_B, held, lost, until_ready};
 use crate::seed::Seed;
 
 /// Recordings of each of the two cameras when it begins; one more of each at every start.
@@ -20,6 +20,7 @@ const RECORDINGS_FIRST: u32 = 2;
 const RECORDINGS_MAX: u32 = 40;
 /// What the box says of an update that it does not take.
 const GOES_ON: &str = "goes on";
+const GAVE_UP: &str = "starting again, after three times";
 const STARTED: &str = "is installed and is being started";
 /// Longest until a box has gone back: three starts of a system that is not healthy, and one of the one before.
 const BACK: Duration = Duration::from_secs(1_500);
@@ -83,6 +84,18 @@ impl Kind {
         }
     }
 
+    /// What is said each time when a system with this fault is started, so that no other fault passes for it. One that
+    /// hangs says nothing.
+    fn ailment(self) -> Option<&'static str> {
+        match self {
+            Self::Crashes => Some("Kernel panic"),
+            Self::Useless => Some("the agent is not ready after"),
+            Self::Unreadable => Some("cannot be read"),
+            Self::CannotRecord => Some("no footage can be made after"),
+            _ => None,
+        }
+    }
+
     /// What the box says of one that it does not take.
     fn refusal(self) -> Option<&'static str> {
         match self {
@@ -99,6 +112,9 @@ impl Kind {
 pub struct Round {
     /// From 0.
     pub number: u64,
+    /// Version of the image that the box began with.
+    #[serde(default)]
+    pub image: String,
     /// What was wrong with it.
     pub kind: Kind,
     /// Whether the box was started by it.
@@ -116,10 +132,8 @@ pub struct Round {
 /// Where things are built.
 #[derive(Debug)]
 pub struct Factory {
-    /// The flashable image.
-    pub image: PathBuf,
-    /// Its version.
-    pub version: String,
+    /// What is updated.
+    pub image: Image,
     /// What `image/build.sh` writes to.
     pub out: PathBuf,
 }
@@ -144,7 +158,7 @@ impl Factory {
 
     /// A stick with the update of this number.
     fn stick(&self, dir: &Path, number: u64, kind: Kind) -> Result<Stick> {
-        let version = format!("{}.{}", self.version, number + 1);
+        let version = format!("{}.{}", self.image.version, number + 1);
         let spoilt = |how: &str| -> Result<PathBuf> {
             self.build(&["spoilt", how], &version)?;
             Ok(self.out.join(format!("spoilt-{how}.raucb")))
@@ -156,7 +170,7 @@ impl Factory {
         };
         let (bundle, keep) = match kind {
             Kind::Good | Kind::Cut => (newer()?, false),
-            Kind::Older => (good(&self.version), true),
+            Kind::Older => (good(&self.image.version), true),
             Kind::Foreign => (spoilt("foreign")?, false),
             Kind::Machine => (spoilt("machine")?, false),
             Kind::Crashes => (spoilt("crashes")?, false),
@@ -243,6 +257,11 @@ impl Campaign {
         })
     }
 
+    /// What the box says from within at the end.
+    pub async fn end(self) -> Result<String> {
+        self.set_up.is_intact(1).await
+    }
+
     /// One update.
     pub async fn round(&mut self, number: u64) -> Result<Round> {
         let kind = Kind::of(number);
@@ -300,6 +319,7 @@ impl Campaign {
         );
         Ok(Round {
             number,
+            image: self.factory.image.version.clone(),
             kind,
             started,
             forward,
@@ -329,6 +349,11 @@ impl Campaign {
                 .machine
                 .says_since(installed, "was not healthy, so", BACK)
                 .await?;
+            let count = |text: &str| self.set_up.machine.count_since(installed, text);
+            match kind.ailment() {
+                Some(said) => ensure!(count(said)? >= 3, "{kind:?}: {said:?} was not said thrice"),
+                None => ensure!(count(GAVE_UP)? == 0, "{kind:?}: the system spoke"),
+            }
         }
         self.set_up
             .machine
@@ -338,12 +363,14 @@ impl Campaign {
 
     /// The power goes at some moment.
     async fn cut(&mut self, mark: usize, seed: &mut Seed) -> Result<()> {
-        let phase = ["installing", STARTED, "Holdfast: slot"][seed.below(3) as usize];
+        // Together they reach beyond the moment when it is good.
+        let (phase, longest_ms) =
+            [("installing", 80_000), ("Holdfast: slot", 120_000)][seed.below(2) as usize];
         self.set_up
             .machine
             .says_since(mark, phase, PATIENCE)
             .await?;
-        tokio::time::sleep(Duration::from_millis(seed.below(15_000))).await;
+        tokio::time::sleep(Duration::from_millis(seed.below(longest_ms))).await;
         self.set_up.machine.end()?;
         let dead = self.set_up.machine.mark()?;
         self.set_up.machine.boot()?;

@@ -36,7 +36,7 @@ pub enum VolumeError {
     },
     /// The folder is the system's own: the disk that belongs there is not mounted.
     #[error(
-        "volume {name:?}: {path} lies on the system's own disk, so the disk that belongs there is not mounted. Mount it (or say mounted = false for this [[volume]] if footage is to lie on the system's disk)"
+        "volume {name:?}: {path} lies on the system's own disk or in memory, so the disk that belongs there is not mounted. Mount it (only where footage is to lie on the system's disk say mounted = false for this [[volume]])"
     )]
     NotMounted {
         /// Name of the volume.

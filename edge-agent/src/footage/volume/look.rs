@@ -30,9 +30,7 @@ pub fn look(volume: &Volume) -> Seen {
             VolumeError::Gone { .. } => {
                 Seen::Gone(format!("{folder} does not carry the volume's marker"))
             }
-            VolumeError::NotMounted { .. } => {
-                Seen::Gone(format!("{folder} lies on the system's own disk"))
-            }
+            VolumeError::NotMounted { .. } => Seen::Gone(format!("no disk is mounted at {folder}")),
             VolumeError::Foreign { found, .. } => Seen::Foreign(format!(
                 "{folder} carries the marker of another volume ({found})"
             )),

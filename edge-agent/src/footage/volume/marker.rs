@@ -2,18 +2,21 @@
 //!
 //! A known volume is recognised by its marker: an empty mount point has none. What the marker cannot guard is the first
 //! time, when there is none yet: a folder where one expects a disk is not made a volume while it lies on the file system
-//! of `/`. And the marker remembers that it was written to a disk of its own, so that a copy of it on the system's disk
-//! deceives nobody.
+//! of `/` or in memory. And the marker remembers that it was written to a disk of its own, so that a copy of it on the
+//! system's disk deceives nobody.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Name of the marker file.
 pub const MARKER: &str = ".holdfast-volume";
+/// Longest marker.
+const BYTES_MAX: u64 = 4096;
 
 /// Folders below which people mount disks (Filesystem Hierarchy Standard).
 const FOR_MOUNTS: [&str; 3] = ["/mnt", "/media", "/run/media"];
@@ -22,7 +25,7 @@ const FOR_MOUNTS: [&str; 3] = ["/mnt", "/media", "/run/media"];
 struct Marker {
     version: u32,
     uuid: Uuid,
-    /// It was written to another file system than that of `/`.
+    /// It was written to a disk other than that of `/`.
     #[serde(default)]
     mounted: bool,
 }
@@ -32,13 +35,13 @@ struct Marker {
 pub struct Found {
     /// Identity of the volume.
     pub uuid: Uuid,
-    /// It was written to another file system than that of `/`.
+    /// It was written to a disk other than that of `/`.
     pub mounted: bool,
 }
 
 /// The marker in a folder; none when there is none.
 pub fn read_marker(folder: &Path) -> io::Result<Option<Found>> {
-    match std::fs::read(folder.join(MARKER)) {
+    match base::untrusted::read(&folder.join(MARKER), BYTES_MAX) {
         Ok(text) => serde_json::from_slice::<Marker>(&text)
             .map(|marker| {
                 Some(Found {
@@ -71,23 +74,28 @@ pub fn write_marker(folder: &Path, uuid: Uuid) -> io::Result<()> {
     let marker = Marker {
         version: 1,
         uuid,
-        mounted: !lies_on_root(folder)?,
+        mounted: !has_no_disk(folder)?,
     };
     let text = serde_json::to_vec(&marker).map_err(io::Error::other)?;
     base::durable::replace(&folder.join(MARKER), &text, 0o644)
 }
 
-/// Whether a folder, or what of its path is there, lies on the file system of `/`.
-pub fn lies_on_root(folder: &Path) -> io::Result<bool> {
+/// Whether a folder, or what of its path is there, lies where no disk was mounted: on the file system of `/`, or in memory,
+/// as mount points do on a system that is read and not written.
+pub fn has_no_disk(folder: &Path) -> io::Result<bool> {
     let root = std::fs::metadata("/")?.dev();
     for there in folder.ancestors() {
         match std::fs::metadata(there) {
-            Ok(metadata) => return Ok(metadata.dev() == root),
+            Ok(metadata) => return Ok(metadata.dev() == root || is_in_memory(there)?),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
     }
     Ok(true)
+}
+
+fn is_in_memory(there: &Path) -> io::Result<bool> {
+    Ok(statfs(there)?.filesystem_type() == TMPFS_MAGIC)
 }
 
 /// Whether one expects a disk to be mounted for this folder: it lies below `/mnt` or `/media`, or the system is to mount
@@ -103,7 +111,11 @@ fn is_in(fstab: &str, folder: &Path) -> bool {
     fstab
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
-        .filter_map(|line| line.split_whitespace().nth(1))
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            // A file system in memory is no disk to wait for.
+            words.next().filter(|_| words.next() != Some("tmpfs"))
+        })
         .map(|point| PathBuf::from(point.replace("\\040", " ")))
         .any(|point| point.is_absolute() && point != Path::new("/") && folder.starts_with(&point))
 }
@@ -115,10 +127,11 @@ mod tests {
     #[test]
     fn a_disk_is_expected_where_the_system_mounts_one() {
         let fstab = "# /dev/sda1 /srv/old ext4\n/dev/sda1 / ext4 defaults 0 1\nUUID=5 /srv/one ext4 nofail 0 2\n\
-                     UUID=6 /srv/second\\040disk xfs\n/swap none swap sw\n\nbroken\n";
+                     UUID=6 /srv/second\\040disk xfs\n/swap none swap sw\ntmpfs /srv/fast tmpfs\n\nbroken\n";
         let expects = |folder: &str| is_in(fstab, Path::new(folder));
         assert!(expects("/srv/one") && expects("/srv/one/footage"));
         assert!(expects("/srv/second disk/x"));
+        assert!(!expects("/srv/fast/x"));
         assert!(!expects("/srv") && !expects("/srv/old") && !expects("/srv/oneself"));
         assert!(expects_mount(Path::new("/mnt/disk2/footage")));
         assert!(!expects_mount(Path::new("/mntx")));
@@ -133,9 +146,10 @@ mod tests {
             let (folder, uuid) = (dir.path().join("new"), Uuid::now_v7());
             assert_eq!(read_marker(&folder).unwrap(), None);
             write_marker(&folder, uuid).unwrap();
-            let mounted = !lies_on_root(&folder).unwrap();
+            let mounted = !has_no_disk(&folder).unwrap();
+            assert!(!(mounted && place == "/dev/shm"));
             assert_eq!(read_marker(&folder).unwrap(), Some(Found { uuid, mounted }));
-            assert_eq!(lies_on_root(&folder.join("a/b")).unwrap(), !mounted);
+            assert_eq!(has_no_disk(&folder.join("a/b")).unwrap(), !mounted);
         }
     }
 }

@@ -28,7 +28,7 @@ do_compile() {
     install -d esp/EFI/BOOT esp/grub
     grub-mkimage -O x86_64-efi -d ${STAGING_LIBDIR}/grub/x86_64-efi -p /grub -c ${S}/image/grub/early.cfg \
         -o esp/EFI/BOOT/BOOTX64.EFI \
-        part_gpt fat squash4 linux normal loadenv test echo sleep reboot serial terminal regexp configfile
+        part_gpt fat squash4 linux normal loadenv test echo sleep reboot serial terminal regexp configfile efi_gop efi_uga video video_fb
     install -m 0644 ${S}/image/grub/grub.cfg esp/grub/grub.cfg
     grub-editenv esp/grub/grubenv create
     grub-editenv esp/grub/grubenv set ORDER="A B" A_OK=1 A_TRY=0 B_OK=0 B_TRY=0 data=new

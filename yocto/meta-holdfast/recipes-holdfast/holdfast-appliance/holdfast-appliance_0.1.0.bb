@@ -74,6 +74,7 @@ FILES:${PN} += "\
     /data \
     ${ROOT_HOME}/.ssh \
     ${datadir}/holdfast \
+    ${exec_prefix}/local/bin \
     ${nonarch_libdir}/holdfast \
     ${nonarch_libdir}/repart.d \
     ${systemd_unitdir}/journald.conf.d \
