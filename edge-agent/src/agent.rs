@@ -41,6 +41,7 @@ use crate::reset;
 use crate::rotate_key;
 use crate::secrets::Secrets;
 use crate::sessions::Sessions;
+use crate::step_back::{SteppedBack, step_back};
 use crate::support;
 use crate::tasks::{Ended, Floor, Tasks};
 use crate::tiers::Mover;
@@ -66,6 +67,22 @@ pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     reset::carry_out(&config, Clock::system())
         .await
         .context("the factory reset that was ordered")?;
+    let stepped_back = step_back(&config, Clock::system())
+        .await
+        .context("take up the catalog from before a newer program's")?;
+    if let Some(done) = stepped_back {
+        let SteppedBack {
+            found,
+            repaired,
+            aside,
+        } = done;
+        tracing::warn!(
+            found,
+            ?repaired,
+            ?aside,
+            "The catalog from before is in use, with what was recorded since"
+        );
+    }
     let (mut tasks, reset_ordered) = (Tasks::new(), CancellationToken::new());
     start(&config, config_text, &tasks, reset_ordered.clone()).await?;
     let outcome = tokio::select! {

@@ -44,6 +44,7 @@ mod secrets;
 mod sessions;
 #[cfg(test)]
 mod simulation;
+mod step_back;
 mod support;
 mod tasks;
 mod tiers;

@@ -40,6 +40,7 @@ impl From<CatalogError> for ApiError {
             }
             CatalogError::Busy { .. }
             | CatalogError::Open(_)
+            | CatalogError::NotKept { .. }
             | CatalogError::Db(_)
             | CatalogError::Io { .. }
             | CatalogError::Corrupt { .. }

@@ -23,6 +23,18 @@ pub enum CatalogError {
     /// The file cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// It must be brought to this program's version, and cannot be kept as it is before.
+    #[error(
+        "the catalog has version {version} and must be upgraded, but no copy of it can be kept at {path} first: {why}. Make room there and start again"
+    )]
+    NotKept {
+        /// Its version.
+        version: i64,
+        /// Where the copy was to be.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// SQLite refused; nothing was changed.
     #[error("catalog: {0}")]
     Db(#[from] DbError),

@@ -9,6 +9,7 @@ pub mod adopt;
 pub mod alarms;
 pub mod anew;
 pub mod archives;
+pub mod before;
 pub mod beside;
 pub mod bookmarks;
 pub mod cameras;
@@ -144,6 +145,7 @@ impl Catalog {
         let lock = lock(folder)?;
         let reserve = reserve::Reserve::of(folder);
         reserve.give_up_if_low();
+        before::keep(folder)?;
         let open = || Database::open(&folder.join(FILE), &SCHEMA, READERS);
         let db = match open() {
             // A start on a disk that something else has filled: people must be able to see that.

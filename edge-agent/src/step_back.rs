@@ -1,0 +1,172 @@
+//! The program that ran before runs again, because the newer one was not healthy: the catalog that the newer one has
+//! changed is put aside, and the one that was kept before takes its place (`catalog/before.rs`), as a backup would. What was
+//! recorded meanwhile is read in from the disks; what was set meanwhile, by people on the page of the newer one, is not.
+
+use std::path::PathBuf;
+
+use base::clock::Clock;
+
+use crate::catalog::{Catalog, CatalogError, FILE, SCHEMA, anew, before};
+use crate::config::Config;
+use crate::host::watchdog;
+use crate::repair::{Repaired, repair};
+
+/// What a catalog is being made anew for. Never gone on with: a copy is quickly made again.
+const PURPOSE: &str = "step back";
+
+/// What became of it.
+#[derive(Debug)]
+pub struct SteppedBack {
+    /// Version of the catalog that the newer program has left.
+    pub found: i64,
+    /// How the one from before was brought up to what lies on the disks.
+    pub repaired: Repaired,
+    /// Where the newer catalog lies now.
+    pub aside: Option<PathBuf>,
+}
+
+/// Takes up the catalog that was kept, where the one in use is a newer program's and there is one. For an agent that has
+/// opened nothing yet. A kill at any moment leaves one of the two in use.
+pub async fn step_back(config: &Config, clock: Clock) -> Result<Option<SteppedBack>, CatalogError> {
+    let folder = config.state.catalog();
+    anew::settle(&folder, clock.now().into())?;
+    let newer = |version: &i64| *version > SCHEMA.version();
+    let Some(found) = before::version_of(&folder)?.filter(newer) else {
+        return Ok(None);
+    };
+    let kept = before::kept(&folder, SCHEMA.version());
+    if !kept.is_file() {
+        // Opening it says what to do.
+        return Ok(None);
+    }
+    tracing::warn!(
+        found,
+        known = SCHEMA.version(),
+        "A newer program has changed the catalog: the one from before is taken up"
+    );
+    let _newer = anew::lock(&folder)?;
+    if anew::begin(&folder, PURPOSE)? {
+        anew::clear(&folder)?;
+    }
+    let copy = anew::new_folder(&folder).join(FILE);
+    let copied = std::fs::copy(&kept, &copy).and_then(|_| base::durable::sync_file(&copy));
+    copied.map_err(|source| CatalogError::Io { path: copy, source })?;
+    anew::as_restored(&folder)?;
+    let catalog = Catalog::open_new(&folder, clock.clone())?;
+    let volumes = catalog.open_volumes(&config.volume).await?;
+    let repaired = repair(&catalog, &volumes, &|_| watchdog::goes_on()).await?;
+    let aside = anew::take_place(&folder, clock.now().into())?;
+    Ok(Some(SteppedBack {
+        found,
+        repaired,
+        aside,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+    use wire::resource::RecordingStatus;
+
+    use super::*;
+    use crate::catalog::testing::{House, found, range};
+    use crate::config::State;
+
+    fn config_of(house: &House) -> Config {
+        Config {
+            state: State {
+                folder: house.path().to_owned(),
+                tpm: crate::secrets::tpm::TpmSetting::Off,
+            },
+            volume: vec![house.volume().config().clone()],
+            ..Config::default()
+        }
+    }
+
+    /// As a program would leave it that is one version ahead.
+    fn lead_on(folder: &std::path::Path) {
+        let c = Connection::open(folder.join(FILE)).unwrap();
+        c.execute_batch("alter table recording rename column stem to name")
+            .unwrap();
+        c.pragma_update(None, "user_version", SCHEMA.version() + 1)
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_known_and_what_was_recorded_since_is_there() {
+        let house = House::new().await;
+        let config = config_of(&house);
+        let folder = config.state.catalog();
+        let recorder = house.recorder("SN1", 1).await.id;
+        let span = |h: u32| {
+            range(
+                &format!("2026-11-03T{h:02}:00:00Z"),
+                &format!("2026-11-03T{h:02}:30:00Z"),
+            )
+        };
+        let ids = house
+            .observe(
+                recorder,
+                1,
+                vec![
+                    found("f0", span(0), 5),
+                    found("f1", span(1), 5),
+                    found("f2", span(2), 5),
+                ],
+            )
+            .await;
+        house.hold(ids[0], b"media").await;
+        house.hold(ids[1], b"media").await;
+        // As the newer program would keep it, before its upgrade.
+        let copy = before::kept(&folder, SCHEMA.version());
+        Connection::open(folder.join(FILE))
+            .unwrap()
+            .execute("vacuum into ?1", [copy.to_str().unwrap()])
+            .unwrap();
+        house.hold(ids[2], b"media").await;
+        let closed = house.close().await;
+        lead_on(&folder);
+        // Without the newer program's help nobody could open it.
+        assert!(Catalog::open(&folder, closed.clock.clone()).is_err());
+
+        let done = step_back(&config, closed.clock.clone())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(done.found, SCHEMA.version() + 1);
+        assert_eq!(done.repaired.read_in, 1);
+        assert!(done.aside.unwrap().join(FILE).is_file());
+        assert!(
+            step_back(&config, closed.clock.clone())
+                .await
+                .unwrap()
+                .is_none()
+        );
+        let house = closed.open().await;
+        for id in ids {
+            let held = house.catalog.recording(id).await.unwrap();
+            assert_eq!(held.status, RecordingStatus::Completed, "{id}");
+        }
+        assert_eq!(house.catalog.recorders().await.unwrap().len(), 1);
+        house.assert_sound();
+    }
+
+    #[tokio::test]
+    async fn without_a_copy_it_is_left_as_it_is() {
+        let house = House::new().await;
+        let config = config_of(&house);
+        let closed = house.close().await;
+        lead_on(&config.state.catalog());
+        let nothing = step_back(&config, closed.clock.clone()).await.unwrap();
+        assert!(nothing.is_none());
+        let error = Catalog::open(&config.state.catalog(), closed.clock.clone())
+            .err()
+            .unwrap();
+        assert!(
+            error
+                .to_string()
+                .contains("install the newer program again"),
+            "{error}"
+        );
+    }
+}
