@@ -23,6 +23,7 @@ use crate::archive::mail::Mailer;
 use crate::archive::{self, Archiver};
 use crate::backup;
 use crate::catalog::Catalog;
+use crate::catalog::before;
 use crate::config::{self, Config};
 use crate::console;
 use crate::custody::keeper::Keeper;
@@ -63,6 +64,7 @@ pub enum AgentError {
 /// `config_text`: the settings file as it stands, which backups hold.
 pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     let stop = base::shutdown::on_signals().context("listen for signals")?;
+    let long = watchdog::LongStart::begin();
     // What is to be forgotten is forgotten before anything of it is opened.
     reset::carry_out(&config, Clock::system())
         .await
@@ -84,7 +86,16 @@ pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
         );
     }
     let (mut tasks, reset_ordered) = (Tasks::new(), CancellationToken::new());
+    // Any other start is over soon, or something hangs.
+    let long = match before::is_due(&config.state.catalog()) {
+        true => Some(long),
+        false => {
+            long.end();
+            None
+        }
+    };
     start(&config, config_text, &tasks, reset_ordered.clone()).await?;
+    drop(long);
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
         // Whoever starts the agent starts it again, and then it is carried out.

@@ -27,16 +27,12 @@ pub struct Repaired {
     pub settled: Settled,
 }
 
-/// Puts a catalog right, of an agent that does not run. `told` hears how many recordings have been read in.
-pub async fn repair(
-    catalog: &Catalog,
-    volumes: &Volumes,
-    told: &(dyn Fn(u64) + Sync),
-) -> Result<Repaired, CatalogError> {
+/// Puts a catalog right, of an agent that does not run.
+pub async fn repair(catalog: &Catalog, volumes: &Volumes) -> Result<Repaired, CatalogError> {
     let finished = catalog.finish_interrupted(volumes).await?;
     let before = held(catalog, volumes).await?;
     catalog.adopt_again(volumes).await?;
-    let adopted = catalog.adopt_footage_telling(volumes, told).await?;
+    let adopted = catalog.adopt_footage(volumes).await?;
     let read_in = held(catalog, volumes).await?.saturating_sub(before);
     let settled = catalog.settle_all_missing(volumes, causes).await?;
     catalog.empty_garbage(volumes).await?;
@@ -71,7 +67,7 @@ pub fn run(config: &Config, deep: bool) -> ExitCode {
     let repaired = on_runtime(async {
         let catalog = Catalog::open(&config.state.catalog(), Clock::system())?;
         let volumes = catalog.open_volumes(&config.volume).await?;
-        repair(&catalog, &volumes, &|_| {}).await
+        repair(&catalog, &volumes).await
     });
     match repaired {
         Ok(repaired) => {
@@ -190,9 +186,7 @@ mod tests {
             std::fs::remove_file(house.volume().file(&stem, MEDIA)).unwrap();
         }
         let house = house.with_catalog(&yesterday).await;
-        let repaired = repair(&house.catalog, &house.volumes, &|_| {})
-            .await
-            .unwrap();
+        let repaired = repair(&house.catalog, &house.volumes).await.unwrap();
         assert_eq!(repaired.settled, Settled { left: 1, lost: 2 });
         house.assert_sound();
         let mut states = Vec::new();
@@ -201,9 +195,7 @@ mod tests {
         }
         use RecordingStatus::{Completed, Evicted, Pending};
         assert_eq!(states, [Evicted, Pending, Pending, Completed]);
-        let again = repair(&house.catalog, &house.volumes, &|_| {})
-            .await
-            .unwrap();
+        let again = repair(&house.catalog, &house.volumes).await.unwrap();
         assert_eq!((again.read_in, again.settled), (0, Settled::default()));
     }
 
@@ -218,9 +210,7 @@ mod tests {
         let id = house.observe(recorder, 1, vec![found("f", span, 5)]).await[0];
         house.hold(id, b"bytes").await;
         let house = house.with_catalog(&yesterday).await;
-        let repaired = repair(&house.catalog, &house.volumes, &|_| {})
-            .await
-            .unwrap();
+        let repaired = repair(&house.catalog, &house.volumes).await.unwrap();
         assert_eq!(repaired.read_in, 1);
         house.assert_sound();
     }

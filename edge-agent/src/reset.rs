@@ -19,7 +19,6 @@ use crate::footage::archives::ARCHIVES;
 use crate::footage::path::CAMERAS;
 use crate::footage::staging::STAGING;
 use crate::footage::volume::{MARKER, VolumeConfig};
-use crate::host::watchdog;
 use crate::model::time::UtcTime;
 use crate::rebuild;
 use crate::repair::on_runtime;
@@ -106,11 +105,15 @@ pub async fn ordered(state: &State) {
 pub async fn carry_out(config: &Config, clock: Clock) -> Result<Option<Done>, ResetError> {
     let file = config.state.folder.join(FILE);
     let read = || base::untrusted::read_if_there(&file, FILE_BYTES_MAX).map_err(at(&file));
-    let mut done = None;
+    let mut done: Option<Done> = None;
     let mut last = Vec::new();
     // Whoever orders meanwhile, perhaps more than before, is told that it is ordered.
     while let Some(text) = read()?.filter(|text| *text != last) {
-        done = Some(carry_out_one(config, clock.clone(), &file, &text).await?);
+        let mut one = carry_out_one(config, clock.clone(), &file, &text).await?;
+        // What the one before has not reached is still not reached.
+        one.away
+            .extend(done.into_iter().flat_map(|before| before.away));
+        done = Some(one);
         last = text;
     }
     if done.is_some() {
@@ -144,7 +147,7 @@ async fn carry_out_one(
     let mut recordings = 0;
     if !order.footage {
         // A box without what it had is better than none.
-        match rebuild::rebuild(config, clock, &|_| watchdog::goes_on()).await {
+        match rebuild::rebuild(config, clock, &|_| {}).await {
             Ok(rebuilt) => (recordings, away) = (rebuilt.adopted.recordings, rebuilt.away),
             Err(error) => away.push(format!("{error}; `edge-agent rebuild` reads footage in")),
         }

@@ -2,13 +2,12 @@
 //! changed is put aside, and the one that was kept before takes its place (`catalog/before.rs`), as a backup would. What was
 //! recorded meanwhile is read in from the disks; what was set meanwhile, by people on the page of the newer one, is not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base::clock::Clock;
 
 use crate::catalog::{Catalog, CatalogError, FILE, SCHEMA, anew, before};
 use crate::config::Config;
-use crate::host::watchdog;
 use crate::repair::{Repaired, repair};
 
 /// What a catalog is being made anew for. Never gone on with: a copy is quickly made again.
@@ -31,14 +30,13 @@ pub async fn step_back(config: &Config, clock: Clock) -> Result<Option<SteppedBa
     let folder = config.state.catalog();
     anew::settle(&folder, clock.now().into())?;
     let newer = |version: &i64| *version > SCHEMA.version();
-    let Some(found) = before::version_of(&folder)?.filter(newer) else {
+    let Some(found) = before::version_of(&folder).filter(newer) else {
         return Ok(None);
     };
-    let kept = before::kept(&folder, SCHEMA.version());
-    if !kept.is_file() {
+    let Some(kept) = before::usable(&folder) else {
         // Opening it says what to do.
         return Ok(None);
-    }
+    };
     tracing::warn!(
         found,
         known = SCHEMA.version(),
@@ -54,13 +52,34 @@ pub async fn step_back(config: &Config, clock: Clock) -> Result<Option<SteppedBa
     anew::as_restored(&folder)?;
     let catalog = Catalog::open_new(&folder, clock.clone())?;
     let volumes = catalog.open_volumes(&config.volume).await?;
-    let repaired = repair(&catalog, &volumes, &|_| watchdog::goes_on()).await?;
-    let aside = anew::take_place(&folder, clock.now().into())?;
+    let repaired = repair(&catalog, &volumes).await?;
+    let aside = anew::take_place(&folder, clock.now().into())?
+        .map(|aside| last_newer(&folder, aside))
+        .transpose()?;
     Ok(Some(SteppedBack {
         found,
         repaired,
         aside,
     }))
+}
+
+/// Of the newer catalogs that were left, only the last one stays, without what only takes room.
+fn last_newer(folder: &Path, aside: PathBuf) -> Result<PathBuf, CatalogError> {
+    let newer = folder.with_extension("newer");
+    let tidied = || -> std::io::Result<()> {
+        before::remove_but(&aside, None)?;
+        base::durable::remove_if_there(&aside.join("reserve"))?;
+        if newer.is_dir() {
+            std::fs::remove_dir_all(&newer)?;
+        }
+        base::durable::rename_new(&aside, &newer)?;
+        base::durable::sync_dir(folder.parent().unwrap_or(Path::new(".")))
+    };
+    tidied().map_err(|source| CatalogError::Io {
+        path: newer.clone(),
+        source,
+    })?;
+    Ok(newer)
 }
 
 #[cfg(test)]
@@ -135,7 +154,9 @@ mod tests {
             .unwrap();
         assert_eq!(done.found, SCHEMA.version() + 1);
         assert_eq!(done.repaired.read_in, 1);
-        assert!(done.aside.unwrap().join(FILE).is_file());
+        let aside = done.aside.unwrap();
+        assert!(aside.join(FILE).is_file() && !aside.join("reserve").exists());
+        assert!(!before::kept(&aside, SCHEMA.version()).exists());
         assert!(
             step_back(&config, closed.clock.clone())
                 .await
@@ -152,10 +173,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_copy_it_is_left_as_it_is() {
+    async fn without_a_copy_or_with_an_old_one_it_is_left_as_it_is() {
         let house = House::new().await;
         let config = config_of(&house);
         let closed = house.close().await;
+        let copy = before::kept(&config.state.catalog(), SCHEMA.version());
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 86_400);
+        std::fs::File::create(&copy)
+            .unwrap()
+            .set_modified(long_ago)
+            .unwrap();
         lead_on(&config.state.catalog());
         let nothing = step_back(&config, closed.clock.clone()).await.unwrap();
         assert!(nothing.is_none());

@@ -2,6 +2,7 @@
 //! it run again, has one that it understands (`step_back.rs`).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base::durable;
 use rusqlite::Connection;
@@ -10,15 +11,34 @@ use super::{CatalogError, FILE, SCHEMA};
 
 const BEGINNING: &str = "before-upgrade-v";
 
-/// Version of the catalog in a folder; none where there is none.
-pub fn version_of(folder: &Path) -> Result<Option<i64>, CatalogError> {
+/// Oldest copy that is taken up. A newer system shows within the hour whether it is good; whoever goes back after weeks, for
+/// starts that were cut short, must not bring back people, passwords and locks of then.
+const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// Version of the catalog in a folder; none where there is none, or where it cannot be read: whoever opens it says why.
+pub fn version_of(folder: &Path) -> Option<i64> {
     let file = folder.join(FILE);
     if !file.is_file() {
-        return Ok(None);
+        return None;
     }
-    let version = Connection::open(file)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    // Nothing was ever written to it.
-    Ok(Some(version).filter(|version| *version > 0))
+    let read = Connection::open(file)
+        .and_then(|c| c.query_row("PRAGMA user_version", [], |row| row.get(0)));
+    // Nothing was ever written to one of version 0.
+    read.ok().filter(|version| *version > 0)
+}
+
+/// Whether opening the catalog brings it to this program's version, which may take its time.
+pub fn is_due(folder: &Path) -> bool {
+    version_of(folder).is_some_and(|version| version < SCHEMA.version())
+}
+
+/// The catalog of this program's version that was kept in a folder; none where there is none or it is too old.
+pub fn usable(folder: &Path) -> Option<PathBuf> {
+    let copy = kept(folder, SCHEMA.version());
+    let written = copy.metadata().and_then(|meta| meta.modified()).ok()?;
+    // One from the future is of a box whose clock was put back.
+    let is_young = written.elapsed().map_or(true, |age| age <= AGE_MAX);
+    is_young.then_some(copy)
 }
 
 /// Where the catalog of a version was kept.
@@ -29,7 +49,7 @@ pub fn kept(folder: &Path, version: i64) -> PathBuf {
 /// Keeps a catalog that is about to be brought to this program's version. To be called by whoever holds the folder's lock.
 /// Without a copy it is not brought there: a box that goes back to the system before would have none.
 pub fn keep(folder: &Path) -> Result<(), CatalogError> {
-    let Some(version) = version_of(folder)?.filter(|version| *version < SCHEMA.version()) else {
+    let Some(version) = version_of(folder).filter(|version| *version < SCHEMA.version()) else {
         return Ok(());
     };
     let copy = kept(folder, version);
@@ -40,6 +60,20 @@ pub fn keep(folder: &Path) -> Result<(), CatalogError> {
     })?;
     tracing::info!(path = %copy.display(), version, "The catalog is kept as it was before it is upgraded");
     Ok(())
+}
+
+/// Removes all copies in a folder but this one.
+pub fn remove_but(folder: &Path, copy: Option<&Path>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_copy = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(BEGINNING));
+        if is_copy && Some(path.as_path()) != copy {
+            durable::remove_if_there(&path)?;
+        }
+    }
+    durable::sync_dir(folder)
 }
 
 fn keep_as(folder: &Path, copy: &Path) -> Result<(), CatalogError> {
@@ -58,16 +92,7 @@ fn keep_as(folder: &Path, copy: &Path) -> Result<(), CatalogError> {
     durable::sync_file(&part).map_err(io(&part))?;
     std::fs::rename(&part, copy).map_err(io(copy))?;
     // One is enough.
-    for entry in std::fs::read_dir(folder).map_err(io(folder))? {
-        let path = entry.map_err(io(folder))?.path();
-        let is_older = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(BEGINNING));
-        if is_older && path != copy {
-            durable::remove_if_there(&path).map_err(io(&path))?;
-        }
-    }
-    durable::sync_dir(folder).map_err(io(folder))
+    remove_but(folder, Some(copy)).map_err(io(folder))
 }
 
 #[cfg(test)]
@@ -95,7 +120,7 @@ mod tests {
         let older = kept(folder.path(), 0);
         std::fs::write(&older, "of long ago").unwrap();
         drop(open(folder.path()).unwrap());
-        assert_eq!(version_of(folder.path()).unwrap(), Some(SCHEMA.version()));
+        assert_eq!(version_of(folder.path()), Some(SCHEMA.version()));
         let copy = Connection::open(kept(folder.path(), 1)).unwrap();
         let (version, sound): (i64, String) = copy
             .query_row(
@@ -122,6 +147,7 @@ mod tests {
             matches!(error, CatalogError::NotKept { version: 1, .. }),
             "{error}"
         );
-        assert_eq!(version_of(folder.path()).unwrap(), Some(1));
+        assert_eq!(version_of(folder.path()), Some(1));
+        assert!(is_due(folder.path()));
     }
 }

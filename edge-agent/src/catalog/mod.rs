@@ -145,7 +145,10 @@ impl Catalog {
         let lock = lock(folder)?;
         let reserve = reserve::Reserve::of(folder);
         reserve.give_up_if_low();
-        before::keep(folder)?;
+        before::keep(folder).or_else(|error| match reserve.give_up() {
+            true => before::keep(folder),
+            false => Err(error),
+        })?;
         let open = || Database::open(&folder.join(FILE), &SCHEMA, READERS);
         let db = match open() {
             // A start on a disk that something else has filled: people must be able to see that.

@@ -65,7 +65,7 @@ impl Reserve {
     }
 
     /// True when that made room.
-    fn give_up(&self) -> bool {
+    pub(super) fn give_up(&self) -> bool {
         let made_room = std::fs::remove_file(&self.path).is_ok();
         if made_room {
             tracing::error!(

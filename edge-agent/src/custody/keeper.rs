@@ -482,9 +482,7 @@ mod tests {
         let House {
             catalog, volumes, ..
         } = &site.house;
-        let repaired = crate::repair::repair(catalog, volumes, &|_| {})
-            .await
-            .unwrap();
+        let repaired = crate::repair::repair(catalog, volumes).await.unwrap();
         assert_eq!(repaired.settled.lost, 1);
         site.house.clock.advance_ms(5_000);
         site.house.hold(site.ids[0], b"other bytes").await;

@@ -9,14 +9,41 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
+/// Longest that a start may take which is known to take long.
+const LONG_START: Duration = Duration::from_secs(6 * 3600);
+const EXTEND_EVERY: Duration = Duration::from_secs(30);
+
 /// Tells systemd that the agent serves.
 pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Tells systemd that a long start goes on: from now it may take two more minutes.
-pub fn goes_on() {
-    notify(&[NotifyState::ExtendTimeoutUsec(120_000_000)]);
+/// A start that may take long, by what lies on the disks: as long as this is held systemd is told, twice a minute and for
+/// some hours at most, that it goes on.
+#[derive(Debug)]
+pub struct LongStart(std::sync::mpsc::Sender<()>);
+
+impl LongStart {
+    /// From now on.
+    pub fn begin() -> Self {
+        let (held, is_over) = std::sync::mpsc::channel();
+        // A thread, since the work may block the one that it runs on.
+        std::thread::spawn(move || {
+            for _ in 0..LONG_START.as_secs() / EXTEND_EVERY.as_secs() {
+                notify(&[NotifyState::ExtendTimeoutUsec(120_000_000)]);
+                let waited = is_over.recv_timeout(EXTEND_EVERY);
+                if waited != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        Self(held)
+    }
+
+    /// It is over.
+    pub fn end(self) {
+        drop(self.0);
+    }
 }
 
 /// Tells systemd that the agent ends on purpose.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use wire::ids::ApplianceId;
 use wire::resource::{Recording, Setup};
 
@@ -28,6 +28,9 @@ pub async fn as_new(
     let name = machine.name()?;
     let setup: Setup = appliance.client.get("/api/v1/setup").await?;
     let first = setup.appliance;
+    helper.is_let_in(machine, dir).await?;
+    let there = media(helper, machine)?;
+    ensure!(there >= before.len(), "{there} files of footage");
     let typing = Instant::now();
     machine.type_line("reset holdfast-another", "that names another box")?;
     machine.type_line(&format!("reset {name}"), "The factory reset is ordered")?;
@@ -59,17 +62,19 @@ pub async fn as_new(
     let wiped = asks_to_be_set_up(&appliance.client).await?;
     appliance.first_run().await?;
     // What a catalog that is new tells proves nothing.
-    helper.is_let_in(machine, dir).await?;
-    let files = helper.asks(
-        machine,
-        "find /data/var /mnt -name '*.mp4' -o -name '*.sealed' | wc -l",
-    )?;
+    let files = media(helper, machine)?;
     table.row(
         "made as new by a stick, with its footage",
         format!("{}, {files} files left", seconds(wiping)),
-        files == "0" && wiped != typed,
+        files == 0 && wiped != typed,
     );
     Ok(())
+}
+
+/// Files of footage, on any disk.
+fn media(helper: &Helper, machine: &Machine) -> Result<usize> {
+    let look = "find /data/var /mnt -name '*.mp4' > /tmp/media && wc -l < /tmp/media";
+    Ok(helper.asks(machine, look)?.parse()?)
 }
 
 /// Waits until nobody has set the box up; who it is then.

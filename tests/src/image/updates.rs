@@ -259,7 +259,9 @@ impl Campaign {
 
     /// What the box says from within at the end.
     pub async fn end(self) -> Result<String> {
-        self.set_up.is_intact(1).await
+        // A start that came to no good may have left no journal.
+        let boots = self.set_up.machine.count(GOOD)?;
+        self.set_up.is_intact(boots).await
     }
 
     /// One update.
@@ -351,7 +353,17 @@ impl Campaign {
                 .await?;
             let count = |text: &str| self.set_up.machine.count_since(installed, text);
             match kind.ailment() {
-                Some(said) => ensure!(count(said)? >= 3, "{kind:?}: {said:?} was not said thrice"),
+                Some(said) => {
+                    // GRUB speaks twice where the firmware has the serial line too.
+                    let times = match kind {
+                        Kind::Unreadable => count(SLOT_A)?.max(count(SLOT_B)?),
+                        _ => 3,
+                    };
+                    ensure!(
+                        count(said)? >= times.max(3),
+                        "{kind:?}: {said:?} was not said at each of three starts"
+                    );
+                }
                 None => ensure!(count(GAVE_UP)? == 0, "{kind:?}: the system spoke"),
             }
         }

@@ -207,7 +207,7 @@ async fn an_older_catalog_finds_what_has_moved() {
     site.assert_whole_once("moved").await;
     let Site { house, signer, id } = site;
     let house = house.with_catalog(&copy).await;
-    let repaired = crate::repair::repair(&house.catalog, &house.volumes, &|_| {}).await;
+    let repaired = crate::repair::repair(&house.catalog, &house.volumes).await;
     let repaired = repaired.unwrap();
     assert_eq!((repaired.settled.left, repaired.settled.lost), (0, 0));
     let site = Site { house, signer, id };

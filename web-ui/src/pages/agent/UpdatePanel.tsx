@@ -19,12 +19,13 @@ import { sendBundle, versionOf, type Sending } from "../update/send";
 export function UpdatePanel() {
   const update = useQuery(updateQuery);
   const [file, setFile] = useState<File | null>(null);
+  const [isSending, setIsSending] = useState(false);
   if (!update.data) {
     return <ProblemNote error={update.error} />;
   }
   const { running, unable, automatic, window, progress } = update.data;
   // Whoever sends sees from here how far that is.
-  const isSeenTwice = file !== null && progress.state === "receiving";
+  const isSeenTwice = isSending && progress.state === "receiving";
   return (
     <Panel title="Updates">
       <div data-testid="update">
@@ -38,7 +39,7 @@ export function UpdatePanel() {
         </Facts>
         {unable !== null && <p className="px-4 pb-3 wrap-anywhere text-soft">{unable}</p>}
         {!isSeenTwice && <ProgressView progress={progress} />}
-        {unable === null && <Actions update={update.data} file={file} onFile={setFile} />}
+        {unable === null && <Actions update={update.data} file={file} onFile={setFile} onSending={setIsSending} />}
       </div>
     </Panel>
   );
@@ -49,9 +50,10 @@ interface ActionsProps {
   /** What somebody has chosen and not sent yet. */
   file: File | null;
   onFile: (file: File | null) => void;
+  onSending: (isSending: boolean) => void;
 }
 
-function Actions({ update, file, onFile }: ActionsProps) {
+function Actions({ update, file, onFile, onSending }: ActionsProps) {
   const client = useQueryClient();
   const told = (update: Update) => client.setQueryData(updateQuery.queryKey, update);
   const [asking, setAsking] = useState(false);
@@ -67,7 +69,7 @@ function Actions({ update, file, onFile }: ActionsProps) {
   const { progress } = update;
   const isBusy = progress.state === "ordered" || progress.state === "installed";
   if (file) {
-    return <SendForm file={file} onTold={told} onDone={() => onFile(null)} />;
+    return <SendForm file={file} onTold={told} onDone={() => onFile(null)} onSending={onSending} />;
   }
   if (isBusy) {
     return null;
@@ -140,9 +142,10 @@ interface SendFormProps {
   file: File;
   onTold: (update: Update) => void;
   onDone: () => void;
+  onSending: (isSending: boolean) => void;
 }
 
-function SendForm({ file, onTold, onDone }: SendFormProps) {
+function SendForm({ file, onTold, onDone, onSending }: SendFormProps) {
   const named = versionOf(file.name);
   const [version, setVersion] = useState(named ?? "");
   const [sending, setSending] = useState<Sending | null>(null);
@@ -153,6 +156,10 @@ function SendForm({ file, onTold, onDone }: SendFormProps) {
   });
   // Whoever leaves the page ends it; what came stays at the box.
   useEffect(() => () => stop.abort(), [stop]);
+  useEffect(() => {
+    onSending(send.isPending);
+    return () => onSending(false);
+  }, [send.isPending, onSending]);
   const percent = sending ? (100 * sending.done) / sending.of : 0;
   return (
     <form
