@@ -122,7 +122,7 @@ impl Campaign {
 
     /// What the box says from within at the end.
     pub async fn end(self) -> Result<String> {
-        self.set_up.is_intact(self.boots).await
+        self.set_up.ends_intact(self.boots).await
     }
 }
 

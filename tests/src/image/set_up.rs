@@ -72,7 +72,7 @@ impl SetUp {
 
     /// What the box says from within at the end, and an error where it is not as it must be: its journal knows so many
     /// boots, the settings hold the line, and every byte of what is held is as it was stored.
-    pub async fn is_intact(mut self, boots_min: usize) -> Result<String> {
+    pub async fn ends_intact(mut self, boots_min: usize) -> Result<String> {
         let machine = &mut self.machine;
         self.helper.is_let_in(machine, &self.dir).await?;
         let ask = |command: &str| self.helper.asks(machine, command);

@@ -261,7 +261,7 @@ impl Campaign {
     pub async fn end(self) -> Result<String> {
         // A start that came to no good may have left no journal.
         let boots = self.set_up.machine.count(GOOD)?;
-        self.set_up.is_intact(boots).await
+        self.set_up.ends_intact(boots).await
     }
 
     /// One update.
