@@ -193,6 +193,11 @@ impl Relay {
         self.client.login("admin", first).await?;
         let change = json!({ "current": first, "new": PASSWORD });
         let _: Value = self.client.post("/api/v1/auth/password", &change).await?;
+        self.login().await
+    }
+
+    /// Logs in again, with the password that was chosen.
+    pub async fn login(&mut self) -> Result<()> {
         self.client.login("admin", PASSWORD).await?;
         Ok(())
     }

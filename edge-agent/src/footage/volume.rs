@@ -405,7 +405,7 @@ mod tests {
         let Ok(dir) = tempfile::tempdir_in("/dev/shm") else {
             return;
         };
-        let mut config = VolumeConfig::new("disk", &dir.path().join("disk/footage"));
+        let mut config = VolumeConfig::new("disk", dir.path().join("disk/footage"));
         config.mounted = Some(true);
         let volume = Volume::new(VolumeId(1), Uuid::now_v7(), config).not_made();
         assert!(matches!(

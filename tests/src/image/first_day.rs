@@ -117,6 +117,7 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     support(&mut table, &mut machine, &helper, files.idle, dir, &name).await?;
     // A login does not outlive a long look at an idle box.
     appliance.login().await?;
+    relay.login().await?;
 
     let adopting = Instant::now();
     let second = second_disk::adopt(&appliance.client, serial).await?;
