@@ -29,7 +29,7 @@ pub use error::VolumeError;
 use health::{Fitness, Health, Seen};
 pub use look::{LOOK_MAX, look};
 pub use marker::{MARKER, read_marker};
-use marker::{expects_mount, has_no_disk, write_marker};
+use marker::{expects_mount, has_no_disk, lies_on_root, write_marker};
 pub use reservation::Reservation;
 
 /// Number of a volume in the catalog.
@@ -135,7 +135,7 @@ impl Volume {
         match read_marker(&path) {
             Ok(Some(found)) if found.uuid == self.0.uuid => {
                 let needs_mount = config.mounted.unwrap_or(found.mounted);
-                match needs_mount && has_no_disk(&path).map_err(io)? {
+                match needs_mount && lies_on_root(&path).map_err(io)? {
                     true => Err(VolumeError::NotMounted { name, path }),
                     false => Ok(()),
                 }

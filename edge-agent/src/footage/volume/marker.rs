@@ -80,22 +80,35 @@ pub fn write_marker(folder: &Path, uuid: Uuid) -> io::Result<()> {
     base::durable::replace(&folder.join(MARKER), &text, 0o644)
 }
 
-/// Whether a folder, or what of its path is there, lies where no disk was mounted: on the file system of `/`, or in memory,
-/// as mount points do on a system that is read and not written.
-pub fn has_no_disk(folder: &Path) -> io::Result<bool> {
+/// Whether a folder, or what of its path is there, lies on the file system of `/`.
+pub fn lies_on_root(folder: &Path) -> io::Result<bool> {
     let root = std::fs::metadata("/")?.dev();
+    Ok(match nearest(folder)? {
+        Some((_, metadata)) => metadata.dev() == root,
+        None => true,
+    })
+}
+
+/// Whether it lies where nothing is kept that is to last: on the file system of `/`, or in memory, as mount points do on a
+/// system that is read and not written.
+pub fn has_no_disk(folder: &Path) -> io::Result<bool> {
+    let is_in_memory = match nearest(folder)? {
+        Some((there, _)) => statfs(there)?.filesystem_type() == TMPFS_MAGIC,
+        None => false,
+    };
+    Ok(is_in_memory || lies_on_root(folder)?)
+}
+
+/// What of a path is there.
+fn nearest(folder: &Path) -> io::Result<Option<(&Path, std::fs::Metadata)>> {
     for there in folder.ancestors() {
         match std::fs::metadata(there) {
-            Ok(metadata) => return Ok(metadata.dev() == root || is_in_memory(there)?),
+            Ok(metadata) => return Ok(Some((there, metadata))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
     }
-    Ok(true)
-}
-
-fn is_in_memory(there: &Path) -> io::Result<bool> {
-    Ok(statfs(there)?.filesystem_type() == TMPFS_MAGIC)
+    Ok(None)
 }
 
 /// Whether one expects a disk to be mounted for this folder: it lies below `/mnt` or `/media`, or the system is to mount
