@@ -73,7 +73,7 @@ pub async fn as_new(
 
 /// Files of footage, on any disk.
 fn media(helper: &Helper, machine: &Machine) -> Result<usize> {
-    let look = "find /data/var /mnt -name '*.mp4' > /tmp/media && wc -l < /tmp/media";
+    let look = "find /data/var /mnt -path '*/cameras/*.mp4' > /tmp/media && wc -l < /tmp/media";
     Ok(helper.asks(machine, look)?.parse()?)
 }
 
