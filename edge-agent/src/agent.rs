@@ -22,8 +22,7 @@ use crate::api::{self, App};
 use crate::archive::mail::Mailer;
 use crate::archive::{self, Archiver};
 use crate::backup;
-use crate::catalog::Catalog;
-use crate::catalog::before;
+use crate::catalog::{self, Catalog, before};
 use crate::config::{self, Config};
 use crate::console;
 use crate::custody::keeper::Keeper;
@@ -65,6 +64,7 @@ pub enum AgentError {
 pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     let stop = base::shutdown::on_signals().context("listen for signals")?;
     let long = watchdog::LongStart::begin();
+    catalog::until_free(&config.state.catalog()).await;
     // What is to be forgotten is forgotten before anything of it is opened.
     reset::carry_out(&config, Clock::system())
         .await
@@ -87,13 +87,7 @@ pub async fn run(config: Config, config_text: &str) -> Result<(), AgentError> {
     }
     let (mut tasks, reset_ordered) = (Tasks::new(), CancellationToken::new());
     // Any other start is over soon, or something hangs.
-    let long = match before::is_due(&config.state.catalog()) {
-        true => Some(long),
-        false => {
-            long.end();
-            None
-        }
-    };
+    let long = before::is_due(&config.state.catalog()).then_some(long);
     start(&config, config_text, &tasks, reset_ordered.clone()).await?;
     drop(long);
     let outcome = tokio::select! {

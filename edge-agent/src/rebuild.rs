@@ -192,21 +192,9 @@ impl Progress {
 mod tests {
     use super::*;
     use crate::catalog::testing::{House, found, range};
-    use crate::config::State;
     use crate::footage::path::{MEDIA, SIDECAR};
     use wire::ids::RecordingId;
     use wire::resource::RecordingStatus;
-
-    fn config(house: &House) -> Config {
-        Config {
-            state: State {
-                folder: house.path().to_owned(),
-                tpm: crate::secrets::tpm::TpmSetting::Off,
-            },
-            volume: vec![house.volume().config().clone()],
-            ..Config::default()
-        }
-    }
 
     async fn with_footage() -> (House, Vec<RecordingId>) {
         let house = House::new().await;
@@ -254,7 +242,7 @@ mod tests {
             via_relay: false,
         };
         house.catalog.add_bookmark(bookmark).await.unwrap();
-        let config = config(&house);
+        let config = house.config();
         let house = house.close().await;
         let rebuilt = rebuild(&config, house.clock.clone(), &|_| {})
             .await
@@ -279,7 +267,7 @@ mod tests {
         for killed_at in 0..5 {
             let (house, ids) = with_footage().await;
             let before = states(&house, &ids).await;
-            let config = config(&house);
+            let config = house.config();
             let house = house.close().await;
             let folder = config.state.catalog();
             if killed_at >= 1 {
@@ -315,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_catalog_is_rebuilt_from_the_disks_alone() {
         let (house, ids) = with_footage().await;
-        let config = config(&house);
+        let config = house.config();
         let house = house.close().await;
         let file = config.state.catalog().join(FILE);
         // Removed first: a connection that is still being closed writes what it has into the old one.
@@ -360,7 +348,7 @@ mod tests {
         let description = volume.file(&second, SIDECAR);
         let text = std::fs::read_to_string(&description).unwrap();
         std::fs::write(&description, text.replace("SN1", "SN9")).unwrap();
-        let config = config(&house);
+        let config = house.config();
         let house = house.close().await;
         let rebuilt = rebuild(&config, house.clock.clone(), &|_| {})
             .await
@@ -388,7 +376,7 @@ mod tests {
         let (theirs, ids) = with_footage().await;
         let ours = House::new().await;
         ours.recorder("SN2", 1).await;
-        let mut config = config(&ours);
+        let mut config = ours.config();
         let mut disk = theirs.volume().config().clone();
         disk.name = "theirs".into();
         config.volume.push(disk);

@@ -89,18 +89,6 @@ mod tests {
 
     use super::*;
     use crate::catalog::testing::{House, found, range};
-    use crate::config::State;
-
-    fn config_of(house: &House) -> Config {
-        Config {
-            state: State {
-                folder: house.path().to_owned(),
-                tpm: crate::secrets::tpm::TpmSetting::Off,
-            },
-            volume: vec![house.volume().config().clone()],
-            ..Config::default()
-        }
-    }
 
     /// As a program would leave it that is one version ahead.
     fn lead_on(folder: &std::path::Path) {
@@ -114,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_known_and_what_was_recorded_since_is_there() {
         let house = House::new().await;
-        let config = config_of(&house);
+        let config = house.config();
         let folder = config.state.catalog();
         let recorder = house.recorder("SN1", 1).await.id;
         let span = |h: u32| {
@@ -175,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_copy_or_with_an_old_one_it_is_left_as_it_is() {
         let house = House::new().await;
-        let config = config_of(&house);
+        let config = house.config();
         let closed = house.close().await;
         let copy = before::kept(&config.state.catalog(), SCHEMA.version());
         let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(8 * 86_400);

@@ -9,7 +9,7 @@ use super::format::Reading;
 use super::restore::{KeysWere, config_of, restore};
 use super::*;
 use crate::catalog::testing::{House, found, range};
-use crate::config::{Config, State};
+use crate::config::Config;
 use crate::host::identity::Identity;
 use crate::secrets::Secrets;
 
@@ -27,14 +27,7 @@ impl Site {
     /// Four recordings, of which two are held.
     async fn new() -> Self {
         let house = House::new().await;
-        let config = Config {
-            state: State {
-                folder: house.path().to_owned(),
-                tpm: crate::secrets::tpm::TpmSetting::Off,
-            },
-            volume: vec![house.volume().config().clone()],
-            ..Config::default()
-        };
+        let config = house.config();
         Identity::open(&config.state.identity_key()).unwrap();
         let secrets = Secrets::open(&config.state.secrets_key(), None).unwrap();
         let recorder = house.recorder("SN1", 1).await.id;

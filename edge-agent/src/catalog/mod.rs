@@ -37,6 +37,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 use base::clock::Clock;
 use base::sqlite::{Database, Schema};
@@ -72,6 +73,9 @@ pub const FILE: &str = "catalog.sqlite";
 
 /// Reading connections: the API's requests beside the pipeline's.
 const READERS: usize = 4;
+
+/// Longest that a program which is being started takes to be itself, on a box that is busy.
+const LEFT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Changes that a slow listener may lag behind before it is told that it missed some.
 const CHANGES_MAX: usize = 1024;
@@ -273,6 +277,18 @@ pub fn stripped_copy(folder: &Path, copy: &Path) -> Result<i64, CatalogError> {
         "delete from person_session; delete from outbox; delete from outbox_log; vacuum;",
     )?;
     Ok(c.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Waits a few seconds for the lock of a catalog's folder. An agent that was killed leaves it at once, but for a program that
+/// it was about to start: that one holds what it was born with until it runs. For an agent that starts; whoever holds the
+/// lock for longer is told of when the catalog is opened.
+pub async fn until_free(folder: &Path) {
+    let begun = Instant::now();
+    while begun.elapsed() < LEFT_WITHIN
+        && matches!(anew::lock(folder), Err(CatalogError::Busy { .. }))
+    {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Locks a catalog's folder for as long as the file lives.

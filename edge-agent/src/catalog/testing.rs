@@ -12,6 +12,7 @@ use wire::time::UtcTime;
 use super::recorders::{NewRecorder, SessionNoted};
 use super::recordings::PendingRecording;
 use super::{Catalog, CatalogError};
+use crate::config::{Config, State};
 use crate::footage::fragments::FragmentIndex;
 use crate::footage::sidecar::Custody;
 use crate::footage::staging;
@@ -21,6 +22,7 @@ use crate::model::inventory::{
     ChannelInfo, FoundRecording, Inventory, RecorderClock, RecorderIdentity,
 };
 use crate::model::time::{RecorderTime, UtcRange};
+use crate::secrets::tpm::TpmSetting;
 use crate::verify::{Facts, Verified};
 
 /// An instant of the tests' day.
@@ -70,6 +72,18 @@ impl House {
     /// The volume.
     pub fn volume(&self) -> &Volume {
         self.volumes.iter().next().unwrap()
+    }
+
+    /// Settings of an agent with this catalog and this volume.
+    pub fn config(&self) -> Config {
+        Config {
+            state: State {
+                folder: self.path().to_owned(),
+                tpm: TpmSetting::Off,
+            },
+            volume: vec![self.volume().config().clone()],
+            ..Config::default()
+        }
     }
 
     /// The temporary folder.

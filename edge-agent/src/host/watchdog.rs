@@ -21,12 +21,15 @@ pub fn ready() {
 /// A start that may take long, by what lies on the disks: as long as this is held systemd is told, twice a minute and for
 /// some hours at most, that it goes on.
 #[derive(Debug)]
-pub struct LongStart(std::sync::mpsc::Sender<()>);
+pub struct LongStart {
+    // Nothing is sent: that it is gone is what is heard.
+    _held: std::sync::mpsc::Sender<()>,
+}
 
 impl LongStart {
     /// From now on.
     pub fn begin() -> Self {
-        let (held, is_over) = std::sync::mpsc::channel();
+        let (_held, is_over) = std::sync::mpsc::channel();
         // A thread, since the work may block the one that it runs on.
         std::thread::spawn(move || {
             for _ in 0..LONG_START.as_secs() / EXTEND_EVERY.as_secs() {
@@ -37,12 +40,7 @@ impl LongStart {
                 }
             }
         });
-        Self(held)
-    }
-
-    /// It is over.
-    pub fn end(self) {
-        drop(self.0);
+        Self { _held }
     }
 }
 

@@ -19,14 +19,7 @@ struct Box {
 impl Box {
     async fn new() -> Self {
         let house = House::new().await;
-        let mut config = Config {
-            state: State {
-                folder: house.path().to_owned(),
-                tpm: crate::secrets::tpm::TpmSetting::Off,
-            },
-            volume: vec![house.volume().config().clone()],
-            ..Config::default()
-        };
+        let mut config = house.config();
         config.sdk.sdk_folder = house.path().join("sdk");
         std::fs::create_dir(&config.sdk.sdk_folder).unwrap();
         std::fs::write(config.sdk.sdk_folder.join("lib.so"), "vendor's").unwrap();

@@ -221,15 +221,41 @@ impl Machine {
     pub fn type_line(&self, line: &str, answer: &str) -> Result<()> {
         let mut keyboard = UnixStream::connect(self.keyboard()).context("the serial line")?;
         write!(keyboard, "{line}\r")?;
-        read_until(&mut keyboard, answer).with_context(|| format!("{line:?} was typed"))
+        read_until(&mut keyboard, answer).with_context(|| format!("{line:?} was typed"))?;
+        Ok(())
     }
 
     /// Says something to QEMU's monitor, and waits until it was heard.
     fn tell(&self, commands: &str) -> Result<()> {
+        self.ask(commands).map(|_| ())
+    }
+
+    /// What QEMU's monitor answers.
+    fn ask(&self, commands: &str) -> Result<String> {
         let mut monitor = UnixStream::connect(self.monitor()).context("QEMU's monitor")?;
         // It reads no further once we are gone, so the answer to the last one is waited for.
         writeln!(monitor, "{commands}\ninfo status")?;
         read_until(&mut monitor, "VM status:").context("QEMU's monitor")
+    }
+
+    /// Where its processors are and what its screen shows, for whoever wonders why it says nothing.
+    pub fn condition(&self) -> String {
+        let look = || -> Result<String> {
+            let told = self.ask("info registers -a")?;
+            let of_use = |line: &&str| line.contains("CPU#") || line.contains("RIP=");
+            Ok(told.lines().filter(of_use).collect::<Vec<_>>().join("\n"))
+        };
+        let looks: Vec<String> = (0..3)
+            .map(|_| {
+                std::thread::sleep(Duration::from_secs(1));
+                look().unwrap_or_else(|error| format!("{error:#}"))
+            })
+            .collect();
+        let screen = match self.screen() {
+            Ok(lit) => format!("{:.1} % of the screen is lit (screen.ppm)", 100.0 * lit),
+            Err(error) => format!("{error:#}"),
+        };
+        format!("{}\n{screen}", looks.join("\n"))
     }
 
     /// Puts in a USB stick.
@@ -296,6 +322,7 @@ impl Machine {
                 .ok_or_else(|| tail(&log, 40))
         })
         .await
+        .with_context(|| self.condition())
     }
 
     /// The name of the box as the screen showed it last.
@@ -326,7 +353,7 @@ fn path(path: &Path) -> String {
 }
 
 /// Reads what comes until it holds this.
-fn read_until(from: &mut UnixStream, text: &str) -> Result<()> {
+fn read_until(from: &mut UnixStream, text: &str) -> Result<String> {
     from.set_read_timeout(Some(Duration::from_secs(30)))?;
     let (mut told, mut part) = (Vec::new(), [0; 4096]);
     while !told.windows(text.len()).any(|seen| seen == text.as_bytes()) {
@@ -336,5 +363,5 @@ fn read_until(from: &mut UnixStream, text: &str) -> Result<()> {
         ensure!(read > 0, "QEMU has gone");
         told.extend_from_slice(&part[..read]);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&told).into_owned())
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use wire::resource::{Recorder, Recording, RecordingStatus};
 
@@ -114,7 +114,9 @@ impl Campaign {
             .machine
             .says_since(mark, "Holdfast: slot", PATIENCE)
             .await?;
-        until_ready(&self.set_up.appliance.client).await?;
+        until_ready(&self.set_up.appliance.client)
+            .await
+            .with_context(|| self.set_up.machine.condition())?;
         let ready_s = begun.elapsed().as_secs_f64();
         self.set_up.appliance.login().await?;
         Ok(ready_s)
