@@ -108,19 +108,20 @@ image: setup setup-image ui ## The flashable image, its signed update and its bi
 	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh all
 
 .PHONY: image-test
-image-test: ## Boots the image in a virtual machine: first day, claim, second disk, one update (minutes)
+image-test: ## Boots the image in a virtual machine: first day, claim, second disk, two updates (minutes)
 	@# One version for all three, whatever is committed meanwhile.
 	set -e; same="PROFILE=debug COMPRESSION=lz4 IMAGE_CHANGED=$(IMAGE_CHANGED) IMAGE_VERSION=$(IMAGE_VERSION)"; \
 	for step in image image-next image-try; do $(MAKE) $$step $$same; done
 
-# The same system once more, as an update of it.
+# The same system twice more, as updates of it.
 .PHONY: image-next
 image-next:
 	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION).1 image/build.sh system
+	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION).2 image/build.sh system
 
 .PHONY: image-try
 image-try: setup-image-test
-	$(TARGET)/debug/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(IMAGE)/holdfast-$(IMAGE_VERSION).1.raucb $(IMAGE_KEYS) $(ARGS)
+	$(TARGET)/debug/image_test $(IMAGE)/holdfast-$(IMAGE_VERSION).img $(foreach next,1 2,$(IMAGE)/holdfast-$(IMAGE_VERSION).$(next).raucb) $(IMAGE_KEYS) $(ARGS)
 
 # Both go on where they stopped: every round is a line of target/torture-image-*.jsonl.
 UPDATES ?= 200

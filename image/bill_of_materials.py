@@ -18,7 +18,7 @@ COPYRIGHT = re.compile(r"\./usr/share/doc/([^/]+)/copyright")
 
 
 def debian_licences(root):
-    """The names that machine-readable copyright files give, by package."""
+    """By package, the names that its copyright file gives, or all of a file that is for people only."""
     licences, links = {}, {}
     with tarfile.open(root) as tar:
         for member in tar:
@@ -26,7 +26,8 @@ def debian_licences(root):
             if found and member.isfile():
                 text = tar.extractfile(member).read().decode(errors="replace")
                 names = re.findall(r"^License:[ \t]*(\S.*?)\s*$", text, re.MULTILINE)
-                licences[found[1]] = sorted(set(names))
+                whole = {"name": "see text", "text": {"contentType": "text/plain", "content": text}}
+                licences[found[1]] = [{"name": name} for name in sorted(set(names))] or [whole]
             elif member.issym() and member.name.startswith("./usr/share/doc/"):
                 links[os.path.basename(member.name)] = os.path.basename(member.linkname)
     for package, other in links.items():
@@ -43,7 +44,7 @@ def debian(packages, root):
             "name": name,
             "version": version,
             "purl": f"pkg:deb/debian/{name}@{version}?arch={architecture}&distro=bookworm",
-            "licenses": [{"license": {"name": licence}} for licence in licences.get(name, [])],
+            "licenses": [{"license": licence} for licence in licences.get(name, [])],
             "properties": [{"name": "debian:source", "value": source}],
         }
 

@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use wire::resource::{Claim, ClaimState, Page, Site, SiteCamera, SiteRecording};
 
 use crate::appliance::Appliance;
 use crate::client::Client;
 use crate::eventually::eventually;
-use crate::process::{Process, launched, tail};
+use crate::process::{Process, launched, program, tail};
 
 /// The password that tests give the relay's admin.
 pub const PASSWORD: &str = "far away from the site";
@@ -104,6 +105,16 @@ impl Relay {
     pub fn ca_sha256(&self) -> Result<String> {
         let certificates = base::tls::certificates(&self.ca_pem()?)?;
         Ok(base::token::sha256_hex(certificates[0].as_ref()))
+    }
+
+    /// Gives the relay an update for its sites, as its operator does.
+    pub fn add_update(&self, bundle: &Path) -> Result<()> {
+        let mut command = Command::new(program("cloud-relay")?);
+        command.args(["update", "add"]).arg(bundle);
+        command.arg("--config").arg(self.config_path());
+        let added = command.output()?;
+        ensure!(added.status.success(), "{added:?}");
+        Ok(())
     }
 
     /// `https://…` of the web listener.

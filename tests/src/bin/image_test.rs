@@ -1,4 +1,4 @@
-//! `make image-test`: boots the image in a virtual machine, lives through its first day and an update, prints what
+//! `make image-test`: boots the image in a virtual machine, lives through its first day and two updates, prints what
 //! happened, and ends with 0 or 1.
 
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ struct Arguments {
     image: PathBuf,
     /// An update that is newer than the image.
     update: PathBuf,
+    /// One that is newer than that.
+    next_update: PathBuf,
     /// Folder with the keys that it trusts.
     keys: PathBuf,
     /// Minutes for which the box is watched while it is idle: what it writes then.
@@ -27,6 +29,7 @@ async fn main() -> Result<()> {
     let Arguments {
         image,
         update,
+        next_update,
         keys,
         idle,
     } = Arguments::parse();
@@ -39,6 +42,7 @@ async fn main() -> Result<()> {
     let files = Files {
         image,
         update,
+        next_update,
         keys,
         idle: Duration::from_secs(idle * 60),
     };

@@ -1,22 +1,20 @@
-//! The first day of a box, its first update, and its last day.
+//! The first day of a box, its first two updates, and its last day.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::{SignedDuration, Timestamp};
-use wire::resource::{Recording, Site, Storage};
-use wire::update::UpdateProgress;
+use wire::resource::Storage;
 
 use super::access::Helper;
 use super::as_new::as_new;
 use super::machine::{HOST, Machine, Stick};
 use super::{
-    DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, lost, provision,
+    DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, provision,
     recorder, seconds, until_ready,
 };
-use super::{page, second_disk};
-use crate::appliance::Appliance;
+use super::{newer, second_disk};
 use crate::eventually::eventually_within;
 use crate::main_job::Table;
 use crate::process::program;
@@ -128,20 +126,15 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
         true,
     );
 
-    update(&mut table, &mut machine, &appliance, &files.update).await?;
-    kept(&mut table, &mut appliance, &relay, &site, &before).await?;
-    let wanted = page::version_of(&files.update)?;
-    eventually_within("the page tells that it is good", PATIENCE, || async {
-        let told = page::told(&appliance.client)
-            .await
-            .map_err(|e| e.to_string())?;
-        match &told.progress {
-            UpdateProgress::Good { version, .. } if *version == wanted => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await?;
-    table.row("  the page tells that it is good", wanted.to_string(), true);
+    let mut watched = newer::Watched {
+        machine: &mut machine,
+        appliance: &mut appliance,
+        relay: &relay,
+        site: &site,
+        holds: &before,
+    };
+    newer::from_the_page(&mut table, &mut watched, &files.update).await?;
+    newer::through_the_relay(&mut table, &mut watched, &files.next_update).await?;
     second_disk::works(&appliance.client, &second).await?;
     table.row("  the second disk takes footage", second, true);
     let after = machine.name()?;
@@ -158,28 +151,6 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     machine.end()?;
     relay.stop()?;
     Ok(table)
-}
-
-/// A newer system, sent from the page: A to B.
-async fn update(
-    table: &mut Table,
-    machine: &mut Machine,
-    appliance: &Appliance,
-    bundle: &Path,
-) -> Result<()> {
-    let (begun, mark) = (Instant::now(), machine.mark()?);
-    page::send(&appliance.client, bundle).await?;
-    let sent = begun.elapsed().as_secs_f64();
-    machine.says_since(mark, SLOT_B, PATIENCE).await?;
-    let installed = begun.elapsed().as_secs_f64();
-    machine.says_since(mark, GOOD, PATIENCE).await?;
-    let good = seconds(begun);
-    table.row(
-        "update from the page, A to B",
-        format!("sent after {sent:.0} s, installed after {installed:.0} s, good after {good}"),
-        true,
-    );
-    Ok(())
 }
 
 /// Nobody can log in but who was signed for; what the box is like from within.
@@ -260,27 +231,6 @@ async fn written(machine: &Machine, helper: &Helper, idle: Duration) -> Result<S
         (after - before) as f64 / 1e6,
         seconds / 60.0
     ))
-}
-
-/// What was there before the update is there after it.
-async fn kept(
-    table: &mut Table,
-    appliance: &mut Appliance,
-    relay: &Relay,
-    site: &Site,
-    before: &[Recording],
-) -> Result<()> {
-    until_ready(&appliance.client).await?;
-    appliance.login().await.context("log in after the update")?;
-    let after = held(appliance, before.len()).await?;
-    table.row(
-        "  recordings kept, digests equal",
-        format!("{} of {}", after.len(), before.len()),
-        lost(before, &after).is_empty() && after.len() == before.len(),
-    );
-    let online = relay.site_online(site).await?;
-    table.row("  membership kept: online at the relay", online.name, true);
-    Ok(())
 }
 
 async fn indexed(relay: &Relay, count: usize) -> Result<()> {

@@ -4,6 +4,7 @@ mod access;
 mod as_new;
 mod first_day;
 mod machine;
+mod newer;
 mod page;
 pub mod resets;
 mod second_disk;
@@ -46,6 +47,8 @@ pub struct Files {
     pub image: PathBuf,
     /// An update that is newer than it.
     pub update: PathBuf,
+    /// One that is newer than that.
+    pub next_update: PathBuf,
     /// Folder with the keys that the image trusts.
     pub keys: PathBuf,
     /// How long the box is watched while it is idle.

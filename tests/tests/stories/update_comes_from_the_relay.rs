@@ -57,15 +57,6 @@ fn bundle(path: &Path, seed: u64) -> Result<()> {
     Ok(file.flush()?)
 }
 
-fn add(relay: &Relay, file: &Path) -> Result<()> {
-    let mut command = Command::new(program("cloud-relay")?);
-    command.args(["update", "add"]).arg(file);
-    command.arg("--config").arg(relay.config_path());
-    let added = command.output()?;
-    ensure!(added.status.success(), "{added:?}");
-    Ok(())
-}
-
 /// The state, here or there, once it is one of these.
 async fn becomes(
     what: &str,
@@ -104,7 +95,7 @@ async fn update_comes_from_the_relay() -> Result<()> {
     // The operator puts it there, an admin sees and sends it.
     let file = dir.path().join(format!("holdfast-{NEW}.raucb"));
     bundle(&file, 1)?;
-    add(&relay, &file)?;
+    relay.add_update(&file)?;
     let offered = becomes("it is offered", &there, &relay.client, |told| {
         told["offered"]["version"] == NEW
     });
@@ -174,7 +165,7 @@ async fn update_comes_from_the_relay() -> Result<()> {
         .client
         .put(&there, &json!({ "automatic": true }))
         .await?;
-    add(&relay, &file)?;
+    relay.add_update(&file)?;
     becomes("it is refused", &there, &relay.client, |told| {
         told["told"]["progress"]["state"] == "refused" && told["delivery"]["state"] == "delivered"
     })
