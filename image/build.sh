@@ -57,12 +57,15 @@ overlay() {
 
 # The root as a tar archive, and the list of its packages.
 root() {
-	local left_out=() pattern
+	local left_out=() stale=() pattern
+	# A day of long ago is not forged for being old.
+	[[ $MIRROR != *snapshot.debian.org* ]] || stale=(--aptopt='Acquire::Check-Valid-Until "false"')
 	while read -r pattern; do left_out+=("--dpkgopt=path-exclude=$pattern"); done < <(lines "$HERE/leave-out.list")
 	while read -r pattern; do left_out+=("--dpkgopt=path-include=$pattern"); done < <(lines "$HERE/keep.list")
 	mmdebstrap --quiet --variant=minbase --format=tar \
 		--include="$(lines "$HERE/packages.list" | paste -sd,)" \
 		--aptopt='Apt::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+		"${stale[@]}" \
 		--dpkgopt=force-confold "${left_out[@]}" \
 		--essential-hook='mkdir -p "$1/etc/initramfs-tools"' \
 		--essential-hook="tar-in $WORK/initramfs-tools.tar /etc/initramfs-tools" \
@@ -134,11 +137,12 @@ spoilt() {
 	foreign) "$HERE/keys.sh" "$WORK/foreign-keys"; certificate=$WORK/foreign-keys/sign.pem; key=$WORK/foreign-keys/sign.key ;;
 	machine) for=another-box ;;
 	# Installed, and not healthy: the kernel finds nothing to start, systemd is dead and the watchdog barks, the agent
-	# does not run, the slot cannot be read, no footage can be made.
+	# does not run, the slot cannot be read, no footage can be made, nobody is reached.
 	crashes) says="rdinit=/missing" ;;
-	hangs) says="systemd.run='/usr/bin/perl -ekill+11,1'" ;;
+	hangs) says="systemd.crash_reboot=no systemd.run='/usr/bin/perl -ekill+11,1'" ;;
 	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
 	unreadable) ;;
+	mute) says="systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket holdfast.patience=120" ;;
 	cannot-record) says="holdfast.patience=120"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
 	*) echo "unknown: $1" >&2; return 2 ;;
 	esac

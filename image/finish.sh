@@ -4,11 +4,13 @@ set -eu
 systemd-sysusers
 systemctl enable --quiet systemd-networkd systemd-resolved systemd-timesyncd \
 	holdfast-agent holdfast-name holdfast-health holdfast-update.path holdfast-smart.timer \
-	holdfast-disks.path holdfast-adopt.path \
+	holdfast-disks.path holdfast-adopt.path holdfast-alive.timer \
 	holdfast-console@tty1 holdfast-console@ttyS0
 # What has nothing to do on a system that is read-only and asks its disks itself.
 systemctl disable --quiet smartmontools apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 	e2scrub_reap.service
+# No key and no lid puts a recorder to sleep.
+systemctl mask --quiet sleep.target suspend.target hibernate.target hybrid-sleep.target suspend-then-hibernate.target
 # Nobody logs in: there is no password, no SSH but what was signed for (support-access), and no login on any screen.
 passwd --quiet --lock root
 mkdir -p /data /boot/efi /etc/holdfast

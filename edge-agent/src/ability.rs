@@ -1,5 +1,5 @@
-//! What this system is able to do, whatever recorders and relay do: make footage, load the vendor's library. A newer
-//! system that is able to do less than the one before it is not kept (docs/guide/image.md).
+//! What this system is able to do by itself, whatever recorders and relay do: make footage, load the vendor's library. A
+//! newer system that is able to do less than the one before it is not kept (docs/guide/image.md).
 
 pub mod rehearsal;
 

@@ -29,7 +29,7 @@ const README: &str = "\
 A support bundle of Holdfast. Every file is plain text: read them before you give them away.
 
 In it    versions, settings, state of recorders, cameras, disks and alarms, the examination of `edge-agent doctor`,
-         the journal of the agent and warnings of the system. That is: names of recorders and cameras, addresses in
+         the journals of the agent and of the box's services, and warnings of the system. That is: names of recorders and cameras, addresses in
          your network, user names, times.
 Not in   passwords, keys, tokens, signed links, footage, pictures, the catalog.
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
+use wire::resource::RecorderState;
 
 use super::{ApiError, ApiResult, App};
 use crate::ability::Ability;
@@ -24,6 +25,10 @@ pub struct Able {
     status: &'static str,
     /// Whether the vendor's library can be used.
     library: bool,
+    /// Whether a recorder is logged in.
+    recorder: bool,
+    /// Whether reports reach a relay, and it reaches this box.
+    relay: bool,
 }
 
 const ALIVE: Alive = Alive {
@@ -49,8 +54,8 @@ pub async fn ready(State(app): State<App>) -> ApiResult<Json<Alive>> {
     Ok(Json(ALIVE))
 }
 
-/// What this system is able to do by itself: a rehearsed recording came out well, and somebody has looked for the
-/// vendor's library. Whether a newer system is kept is decided by this.
+/// What this system is able to do: a rehearsed recording came out well, somebody has looked for the vendor's library, a
+/// recorder and a relay answer. Whether a newer system is kept is decided by this.
 #[utoipa::path(get, path = "/ready/recording", tag = "health", security(()), responses((status = 200, body = Able)))]
 pub async fn ready_to_record(State(app): State<App>) -> ApiResult<Json<Able>> {
     if app.footage.borrow().problem().is_some() {
@@ -63,13 +68,19 @@ pub async fn ready_to_record(State(app): State<App>) -> ApiResult<Json<Able>> {
         Ability::Missing(_) => Some(false),
         Ability::NotLooked => None,
     };
-    match (&*app.footage.borrow(), library) {
-        (Ability::There, Some(library)) => Ok(Json(Able {
-            status: "ok",
-            library,
-        })),
-        _ => Err(ApiError::unavailable(
+    let is_made = *app.footage.borrow() == Ability::There;
+    let Some(library) = library.filter(|_| is_made) else {
+        return Err(ApiError::unavailable(
             "The agent has not tried yet whether it can make footage.",
-        )),
-    }
+        ));
+    };
+    let recorders = app.catalog.recorders().await?;
+    Ok(Json(Able {
+        status: "ok",
+        library,
+        recorder: recorders
+            .iter()
+            .any(|recorder| recorder.state == RecorderState::Online),
+        relay: app.uplink.is_heard(),
+    }))
 }

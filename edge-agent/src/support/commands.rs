@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The texts, and what is asked for each. None of these changes anything.
-pub const ALL: [(&str, &[&[&str]]); 4] = [
+pub const ALL: [(&str, &[&[&str]]); 5] = [
     (
         "box.txt",
         &[
@@ -29,13 +29,34 @@ pub const ALL: [(&str, &[&[&str]]); 4] = [
                 "/proc/loadavg",
                 "/proc/cmdline",
             ],
-            &["free", "-m"],
+            &[
+                "cat",
+                "/proc/meminfo",
+                "/proc/pressure/memory",
+                "/proc/pressure/io",
+            ],
             &["timedatectl", "status"],
-            &["ip", "-brief", "address"],
-            &["ip", "route"],
+            &["timedatectl", "timesync-status"],
+            &[
+                "cat",
+                "/proc/net/dev",
+                "/proc/net/fib_trie",
+                "/proc/net/route",
+                "/proc/net/if_inet6",
+            ],
+            &["networkctl", "--no-pager", "status", "--all"],
+            &["resolvectl", "--no-pager", "status"],
             &["rauc", "status", "--detailed"],
             &["systemctl", "--no-pager", "--failed"],
             &["systemctl", "--no-pager", "show", "holdfast-agent.service"],
+            // The box's own services, where there are any.
+            &[
+                "systemctl",
+                "--no-pager",
+                "--all",
+                "list-units",
+                "holdfast-*",
+            ],
         ],
     ),
     (
@@ -62,8 +83,38 @@ pub const ALL: [(&str, &[&[&str]]); 4] = [
             "20000",
             "-u",
             "holdfast-agent.service",
+        ]],
+    ),
+    (
+        // What became of updates, sticks and disks is said here and nowhere else.
+        "journal-box.txt",
+        &[&[
+            "journalctl",
+            "--no-pager",
+            "-o",
+            "short-iso-precise",
+            "-n",
+            "5000",
             "-u",
-            "holdfast-console.service",
+            "holdfast-adopt.service",
+            "-u",
+            "holdfast-console@*",
+            "-u",
+            "holdfast-disk*",
+            "-u",
+            "holdfast-first-boot.service",
+            "-u",
+            "holdfast-health.service",
+            "-u",
+            "holdfast-name.service",
+            "-u",
+            "holdfast-smart.service",
+            "-u",
+            "holdfast-stick@*",
+            "-u",
+            "holdfast-update.service",
+            "-u",
+            "rauc.service",
         ]],
     ),
     (

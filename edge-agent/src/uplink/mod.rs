@@ -158,6 +158,11 @@ impl UplinkHandle {
         }
     }
 
+    /// Whether reports reach the relay, and its requests reach the appliance.
+    pub fn is_heard(&self) -> bool {
+        self.0.tunnel.borrow().attached > 0 && self.0.mqtt.borrow().connected
+    }
+
     /// The organisation that the appliance belongs to.
     pub fn membership(&self) -> watch::Receiver<Option<Membership>> {
         self.0.membership.subscribe()

@@ -9,7 +9,7 @@ use wire::resource::Storage;
 
 use super::access::Helper;
 use super::as_new::as_new;
-use super::machine::{HOST, Machine, Stick};
+use super::machine::{self, HOST, Machine, Stick};
 use super::{
     DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, provision,
     recorder, seconds, until_ready,
@@ -98,7 +98,7 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     table.row(
         "the screen tells name and page",
         name.clone(),
-        name.starts_with("holdfast-"),
+        name == machine::NAME,
     );
     let lit = machine.screen()?;
     table.row(
@@ -197,6 +197,25 @@ async fn support(
         "awk '/^MemTotal/ {all = $2} /^MemAvailable/ {print int((all - $2) / 1024)}' /proc/meminfo",
     )?;
     table.row("  memory of the whole box", format!("{used} MiB"), true);
+    // RAUC itself would let anybody install and mark.
+    let agent = "setpriv --reuid=holdfast --regid=holdfast --init-groups";
+    let mark = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer Mark ss bad booted";
+    let denied = helper.asks(machine, &format!("{agent} {mark} 2>&1 | grep -ci denied"))?;
+    let looks = helper.asks(
+        machine,
+        &format!("{agent} rauc status | grep -c 'Booted from'"),
+    )?;
+    table.row(
+        "  the agent may look at the slots and mark none",
+        format!("{looks} and {denied}"),
+        denied == "1" && looks == "1",
+    );
+    let alive = helper.asks(machine, "systemctl start holdfast-alive && echo well")?;
+    table.row(
+        "  a look at whether it lives",
+        alive.clone(),
+        alive == "well",
+    );
     let failed = helper.asks(machine, "systemctl --failed --plain --no-legend | wc -l")?;
     table.row("  units that failed", failed.clone(), failed == "0");
     if !idle.is_zero() {

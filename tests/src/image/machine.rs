@@ -27,6 +27,11 @@ const PORT: u16 = 80;
 const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE.fd";
 const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS.fd";
 
+/// What stands on its label; it is named after the end of it.
+const SERIAL: &str = "HF-2026-00417731";
+/// What that makes of it.
+pub const NAME: &str = "holdfast-00417731";
+
 /// File and serial number of the second disk.
 const SECOND: &str = "second.img";
 const SECOND_SERIAL: &str = "SECOND-7F3A";
@@ -147,6 +152,7 @@ impl Machine {
             .args(["-accel", accelerator()])
             .args(["-smp", &PROCESSORS.to_string()])
             .args(["-m", &MEMORY_MIB.to_string()])
+            .args(["-smbios", &format!("type=1,serial={SERIAL}")])
             .args(["-nodefaults", "-no-user-config", "-display", "none"])
             .arg("-chardev")
             .arg(format!(

@@ -51,11 +51,13 @@ pub enum Kind {
     Unreadable,
     /// The agent runs, and has no FFmpeg to make footage with.
     CannotRecord,
+    /// The agent runs, and reaches nobody.
+    Mute,
     /// The power goes at some moment from the first byte that is written until the new system is good.
     Cut,
 }
 
-const STARTING: [Kind; 9] = [
+const STARTING: [Kind; 10] = [
     Kind::Good,
     Kind::Cut,
     Kind::CannotRecord,
@@ -65,6 +67,7 @@ const STARTING: [Kind; 9] = [
     Kind::Hangs,
     Kind::Good,
     Kind::Unreadable,
+    Kind::Mute,
 ];
 const REFUSED: [Kind; 5] = [
     Kind::Foreign,
@@ -92,6 +95,7 @@ impl Kind {
             Self::Useless => Some("the agent is not ready after"),
             Self::Unreadable => Some("cannot be read"),
             Self::CannotRecord => Some("no footage can be made after"),
+            Self::Mute => Some("no recorder answers any more after"),
             _ => None,
         }
     }
@@ -178,6 +182,7 @@ impl Factory {
             Kind::Useless => (spoilt("useless")?, false),
             Kind::Unreadable => (spoilt("unreadable")?, false),
             Kind::CannotRecord => (spoilt("cannot-record")?, false),
+            Kind::Mute => (spoilt("mute")?, false),
             Kind::Truncated | Kind::Damaged => {
                 let whole = newer()?;
                 let bytes = whole.metadata()?.len();

@@ -6,6 +6,10 @@ export interface components {
         Able: {
             /** @description Whether the vendor's library can be used. */
             library: boolean;
+            /** @description Whether a recorder is logged in. */
+            recorder: boolean;
+            /** @description Whether reports reach a relay, and it reaches this box. */
+            relay: boolean;
             /** @description `ok`. */
             status: string;
         };

@@ -72,6 +72,8 @@ async fn an_agent_says_what_it_is_able_to_do() {
     let (house, login) = House::set_up().await;
     let able = || house.ask(Method::GET, "/ready/recording").send();
     assert_eq!(able().await.json()["library"], true);
+    assert_eq!(able().await.json()["relay"], false);
+    assert_eq!(able().await.json()["recorder"], false);
     house
         .library
         .send_replace(Ability::Missing("It is not there.".to_owned()));

@@ -7,6 +7,8 @@ LIC_FILES_CHKSUM = "file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57"
 # image/root, but for fstab and hosts (base-files has them) and the memory disk of Debian's making.
 SRC_URI = "\
     file://LICENSE \
+    file://image/root/etc/dbus-1 \
+    file://image/root/etc/modprobe.d \
     file://image/root/etc/rauc \
     file://image/root/etc/sysctl.d \
     file://image/root/etc/systemd/network \
@@ -15,6 +17,8 @@ SRC_URI = "\
     file://image/root/etc/systemd/system/emergency.service \
     file://image/root/etc/systemd/system/holdfast-adopt.path \
     file://image/root/etc/systemd/system/holdfast-adopt.service \
+    file://image/root/etc/systemd/system/holdfast-alive.service \
+    file://image/root/etc/systemd/system/holdfast-alive.timer \
     file://image/root/etc/systemd/system/holdfast-console@.service \
     file://image/root/etc/systemd/system/holdfast-disk@.service \
     file://image/root/etc/systemd/system/holdfast-disks.path \
@@ -65,6 +69,7 @@ SYSTEMD_SERVICE:${PN} = "\
     holdfast-update.path \
     holdfast-disks.path \
     holdfast-adopt.path \
+    holdfast-alive.timer \
     holdfast-console@tty1.service \
     holdfast-console@ttyS0.service \
 "
