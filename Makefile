@@ -106,6 +106,7 @@ image: setup setup-image ui ## The flashable image, its signed update and its bi
 	cargo build --locked --workspace $(if $(filter release,$(PROFILE)),--release --bin edge-agent,--all-targets)
 	image/keys.sh $(IMAGE_KEYS)
 	$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh all
+	$(if $(filter release,$(PROFILE)),$(BUILD_IMAGE) VERSION=$(IMAGE_VERSION) image/build.sh given)
 
 .PHONY: image-test
 image-test: ## Boots the image in a virtual machine: first day, claim, second disk, two updates (minutes)

@@ -206,6 +206,12 @@ system)
 	slots
 	update
 	;;
+given)
+	says "as flashing programs take it, and the digests of what is given away"
+	gzip -n -c "$OUT/holdfast-$VERSION.img" > "$OUT/holdfast-$VERSION.img.gz"
+	(cd "$OUT" && sha256sum "holdfast-$VERSION.img" "holdfast-$VERSION.img.gz" "holdfast-$VERSION.raucb" \
+		"holdfast-$VERSION.cdx.json" > "holdfast-$VERSION.sha256")
+	;;
 spoilt)
 	spoilt "$2"
 	exit
