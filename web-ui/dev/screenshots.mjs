@@ -295,6 +295,11 @@ const STROLLS = [
         await page.getByTestId("site-update-send").click();
         await page.getByTestId("site-update-call-off").scrollIntoViewIfNeeded();
       },
+      "site-reset": async (page, url) => {
+        await page.goto(`${url}/sites/${data.sites[0].id}`);
+        await page.getByTestId("reset").click();
+        await page.getByTestId("reset-form").waitFor();
+      },
     },
   },
   {

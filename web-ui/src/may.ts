@@ -12,6 +12,7 @@ const ALLOWED = {
   delete: ADMINS,
   claim: ADMINS,
   update: ADMINS,
+  manage: ADMINS,
 } satisfies Record<string, readonly Role[]>;
 
 export type Action = keyof typeof ALLOWED;

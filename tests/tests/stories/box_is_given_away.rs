@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 use tests::appliance::{self, Appliance};
 use tests::process::program;
+use tests::relay::Relay;
 use tests::stand_in::{PASSWORD, StandIn, USER, standard_spec};
 use wire::resource::RecordingStatus;
 
@@ -149,6 +150,42 @@ async fn box_is_given_away() -> Result<()> {
     );
     box_.stop()?;
     box_.log_is_clean(&["factory reset"])
+}
+
+/// The same by an admin far away, who cannot wipe footage.
+#[tokio::test]
+async fn box_is_given_away_from_far() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut box_ = Appliance::new(&dir.path().join("box"), &dir.path().join("no-sdk"))?;
+    box_.start().await?;
+    box_.first_run().await?;
+    let mut relay = Relay::new(&dir.path().join("relay"))?;
+    relay.start().await?;
+    relay.first_login().await?;
+    let site = relay.claim(&box_, "Shop").await?;
+    let far = format!("/api/v1/sites/{}/system", site.id);
+    let bundle = dir.path().join("far.zip");
+    let bytes = relay.client.bytes(&format!("{far}/support")).await?;
+    std::fs::write(&bundle, bytes)?;
+    let text = unzipped(&bundle)?;
+    ensure!(text.contains("edge agent: ready"), "{text}");
+
+    let first = box_.system().await?.appliance;
+    for (footage, wanted) in [(true, 403), (false, 202)] {
+        let ask = relay
+            .client
+            .request(Method::POST, &format!("{far}/factory-reset"));
+        let reset = json!({ "appliance": first, "footage": footage });
+        let status = ask.json(&reset).send().await?.status();
+        ensure!(status == wanted, "footage {footage}: {status}");
+    }
+    ensure!(box_.process()?.wait()?.success());
+    box_.start().await?;
+    box_.first_run().await?;
+    ensure!(box_.system().await?.appliance != first);
+    box_.stop()?;
+    relay.stop()?;
+    box_.log_is_clean(&["factory reset", "The vendor's library cannot be used"])
 }
 
 /// All texts of an archive, with their names.

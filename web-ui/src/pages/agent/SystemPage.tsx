@@ -8,10 +8,10 @@ import { buttonClass, Waiting } from "../../components/Button";
 import { ProblemNote } from "../../components/Note";
 import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { durationText } from "../../time";
+import { HandOnPanel } from "../handing/HandOnPanel";
 import { ClaimPanel } from "./ClaimPanel";
 import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
-import { HandOnPanel } from "./HandOnPanel";
 import { AbilityNotes } from "./AbilityNotes";
 import { UpdatePanel } from "./UpdatePanel";
 import { Volumes } from "./Volumes";
@@ -42,7 +42,7 @@ export function SystemPage() {
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
       <UpdatePanel />
-      {system.data && <HandOnPanel appliance={system.data.appliance} />}
+      {system.data && <HandOnPanel appliance={system.data.appliance} system="/system" />}
     </Page>
   );
 }

@@ -2,15 +2,17 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { Cctv, Film, Play } from "lucide-react";
 
-import { camerasQuery, sitesQuery } from "../../api/queries";
+import { camerasQuery, meQuery, sitesQuery } from "../../api/queries";
 import type { ListedCamera, Site } from "../../api/types";
 import { buttonClass, Waiting } from "../../components/Button";
 import { Empty, Note, ProblemNote } from "../../components/Note";
 import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { CameraStateView, OnlineView } from "../../components/State";
 import { Ago, Instant } from "../../components/Time";
+import { may } from "../../may";
 import { bytesText, codecText, count } from "../../words";
 import { NotFoundPage } from "../NotFoundPage";
+import { HandOnPanel } from "../handing/HandOnPanel";
 import { SiteUpdatePanel } from "./SiteUpdatePanel";
 
 /** One site: its appliance and its cameras, as last reported. */
@@ -18,6 +20,7 @@ export function SitePage() {
   const { siteId } = useParams({ strict: false });
   const sites = useQuery(sitesQuery);
   const cameras = useQuery(camerasQuery(siteId));
+  const { data: me } = useQuery(meQuery);
   if (sites.data === undefined) {
     return (
       <Page title="Site">
@@ -30,6 +33,7 @@ export function SitePage() {
   if (site === undefined) {
     return <NotFoundPage />;
   }
+  const mayManage = me !== undefined && me !== null && may(me.role, "manage");
   return (
     <Page
       title={site.name}
@@ -60,6 +64,9 @@ export function SitePage() {
           ))}
         </ul>
       </Panel>
+      {site.appliance && site.online && mayManage && (
+        <HandOnPanel appliance={site.appliance} system={`/sites/${site.id}/system`} />
+      )}
     </Page>
   );
 }

@@ -1,4 +1,4 @@
-/** Help from elsewhere, and handing the box on. */
+/** Help from elsewhere, and handing the box on: on the box's own page, and far away through the relay. */
 import { useMutation } from "@tanstack/react-query";
 import { Download, Eraser } from "lucide-react";
 import { useState } from "react";
@@ -11,13 +11,19 @@ import { TextField } from "../../components/Field";
 import { Note, ProblemNote } from "../../components/Note";
 import { Fact, Facts, Panel } from "../../components/Page";
 
-export function HandOnPanel({ appliance }: { appliance: string }) {
+interface Box {
+  appliance: string;
+  /** Where its system is asked. */
+  system: "/system" | `/sites/${string}/system`;
+}
+
+export function HandOnPanel(box: Box) {
   const [resetting, setResetting] = useState(false);
   return (
     <Panel title="Help and handing on">
       <Facts>
         <Fact name="Support bundle">
-          <a className={buttonClass("plain", "my-1")} href={apiUrl("/system/support")} download data-testid="support">
+          <a className={buttonClass("plain", "my-1")} href={apiUrl(`${box.system}/support`)} download data-testid="support">
             <Download size={16} aria-hidden /> Download
           </a>
           <p className="text-xs text-soft">
@@ -34,7 +40,7 @@ export function HandOnPanel({ appliance }: { appliance: string }) {
       </Facts>
       {resetting && (
         <Dialog title="Factory reset" onClose={() => setResetting(false)}>
-          <ResetForm appliance={appliance} />
+          <ResetForm {...box} />
         </Dialog>
       )}
     </Panel>
@@ -44,17 +50,20 @@ export function HandOnPanel({ appliance }: { appliance: string }) {
 /** Characters of the appliance's id that are typed again. */
 const TYPED = 6;
 
-function ResetForm({ appliance }: { appliance: string }) {
+function ResetForm({ appliance, system }: Box) {
+  const isFar = system !== "/system";
   const [footage, setFootage] = useState(false);
   const [typed, setTyped] = useState("");
   const wanted = appliance.slice(-TYPED);
   const reset = useMutation({
-    mutationFn: (input: ResetInput) => demand("POST", apiUrl("/system/factory-reset"), input),
+    mutationFn: (input: ResetInput) => demand("POST", apiUrl(`${system}/factory-reset`), input),
   });
   if (reset.isSuccess) {
     return (
       <Note>
-        The box is being reset and starts again. Open this page anew in a minute: it then asks for a first password.
+        {isFar
+          ? "The box is being reset and leaves. Revoke it here too; its own page asks for a first password in a minute."
+          : "The box is being reset and starts again. Open this page anew in a minute: it then asks for a first password."}
       </Note>
     );
   }
@@ -68,22 +77,26 @@ function ResetForm({ appliance }: { appliance: string }) {
       }}
     >
       <p>
-        People, recorders with their passwords, cameras, locks and the settings of this page go, with the box’s identity
-        and keys; it leaves its organisation. There is no way back.
+        People, recorders with their passwords, cameras, locks and the settings of {isFar ? "its" : "this"} page go, with the
+        box’s identity and keys; it leaves its organisation. There is no way back.
       </p>
-      <label className="flex items-start gap-2">
-        <input
-          type="checkbox"
-          className="mt-1"
-          checked={footage}
-          onChange={(event) => setFootage(event.target.checked)}
-          data-testid="reset-footage"
-        />
-        <span>
-          Wipe all footage and archives too.
-          <span className="block text-xs text-soft">Otherwise they stay, for whoever sets the box up next.</span>
-        </span>
-      </label>
+      {isFar ? (
+        <p className="text-xs text-soft">Footage stays. It can only be wiped on the box’s own page or in front of it.</p>
+      ) : (
+        <label className="flex items-start gap-2">
+          <input
+            type="checkbox"
+            className="mt-1"
+            checked={footage}
+            onChange={(event) => setFootage(event.target.checked)}
+            data-testid="reset-footage"
+          />
+          <span>
+            Wipe all footage and archives too.
+            <span className="block text-xs text-soft">Otherwise they stay, for whoever sets the box up next.</span>
+          </span>
+        </label>
+      )}
       <TextField
         label={`The last ${TYPED} characters of the appliance’s id, to be sure: ${wanted}`}
         name="typed"
