@@ -148,6 +148,11 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
         dir,
     )
     .await?;
+    table.row(
+        "the virtual firmware was helped",
+        format!("{} times", machine.firmware_hangs()),
+        true,
+    );
     machine.end()?;
     relay.stop()?;
     Ok(table)

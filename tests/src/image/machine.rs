@@ -7,10 +7,13 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use super::firmware::Watch;
 use crate::eventually::eventually_within;
 use crate::process::{Process, tail};
 use crate::storage::guest::accelerator;
@@ -65,6 +68,9 @@ pub struct Machine {
     /// Sticks that were put in so far.
     sticks: u32,
     process: Option<Process>,
+    watch: Option<Watch>,
+    /// How often the firmware had lost a processor.
+    firmware_hangs: Arc<AtomicU32>,
 }
 
 /// A USB stick's image.
@@ -115,6 +121,8 @@ impl Machine {
             second: false,
             sticks: 0,
             process: None,
+            watch: None,
+            firmware_hangs: Arc::default(),
         })
     }
 
@@ -202,7 +210,13 @@ impl Machine {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
+        self.watch = Some(Watch::begin(self.monitor(), self.firmware_hangs.clone()));
         Ok(())
+    }
+
+    /// How often its firmware had lost a processor so far, and the reset button was pressed for that.
+    pub fn firmware_hangs(&self) -> u32 {
+        self.firmware_hangs.load(Ordering::SeqCst)
     }
 
     fn monitor(&self) -> PathBuf {
@@ -233,21 +247,13 @@ impl Machine {
 
     /// Says something to QEMU's monitor, and waits until it was heard.
     fn tell(&self, commands: &str) -> Result<()> {
-        self.ask(commands).map(|_| ())
-    }
-
-    /// What QEMU's monitor answers.
-    fn ask(&self, commands: &str) -> Result<String> {
-        let mut monitor = UnixStream::connect(self.monitor()).context("QEMU's monitor")?;
-        // It reads no further once we are gone, so the answer to the last one is waited for.
-        writeln!(monitor, "{commands}\ninfo status")?;
-        read_until(&mut monitor, "VM status:").context("QEMU's monitor")
+        ask(&self.monitor(), commands).map(|_| ())
     }
 
     /// Where its processors are and what its screen shows, for whoever wonders why it says nothing.
     pub fn condition(&self) -> String {
         let look = || -> Result<String> {
-            let told = self.ask("info registers -a")?;
+            let told = ask(&self.monitor(), "info registers -a")?;
             let of_use = |line: &&str| line.contains("CPU#") || line.contains("RIP=");
             Ok(told.lines().filter(of_use).collect::<Vec<_>>().join("\n"))
         };
@@ -347,11 +353,20 @@ impl Machine {
 
     /// Takes the power away.
     pub fn end(&mut self) -> Result<()> {
+        self.watch = None;
         if let Some(mut process) = self.process.take() {
             process.kill_hard()?;
         }
         Ok(())
     }
+}
+
+/// What QEMU's monitor answers.
+pub fn ask(monitor: &Path, commands: &str) -> Result<String> {
+    let mut monitor = UnixStream::connect(monitor).context("QEMU's monitor")?;
+    // It reads no further once we are gone, so the answer to the last one is waited for.
+    writeln!(monitor, "{commands}\ninfo status")?;
+    read_until(&mut monitor, "VM status:").context("QEMU's monitor")
 }
 
 fn path(path: &Path) -> String {

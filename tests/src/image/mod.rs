@@ -2,6 +2,7 @@
 
 mod access;
 mod as_new;
+mod firmware;
 mod first_day;
 mod machine;
 mod newer;

@@ -20,6 +20,9 @@ const RECORDINGS_MAX: u32 = 60;
 pub struct Round {
     /// From 0.
     pub number: u64,
+    /// How often the virtual firmware was helped (`firmware.rs`).
+    #[serde(default)]
+    pub firmware_hangs: u32,
     /// Version of the image.
     #[serde(default)]
     pub image: String,
@@ -64,6 +67,7 @@ impl Campaign {
     /// One reset, at some moment while it fetches.
     pub async fn round(&mut self, number: u64) -> Result<Round> {
         let mut seed = Seed::of(number);
+        let hangs = self.set_up.machine.firmware_hangs();
         self.shown = (self.shown + MORE).min(RECORDINGS_MAX);
         self.set_up.show(self.shown).await?;
         let wanted = self.known.len() + 1 + seed.below(u64::from(MORE)) as usize;
@@ -91,6 +95,7 @@ impl Campaign {
         self.known = held(&self.set_up.appliance, CAMERAS * self.shown as usize).await?;
         Ok(Round {
             number,
+            firmware_hangs: self.set_up.machine.firmware_hangs() - hangs,
             image: self.image.clone(),
             ready_s,
             looked_for: done.len(),
@@ -134,11 +139,12 @@ pub fn summary(rounds: &[Round]) -> String {
     let longest = rounds.iter().map(|round| round.ready_s).fold(0.0, f64::max);
     format!(
         "{} hard resets, {} with something under way; recordings looked for {}, lost {}; settings changed {}; until the page \
-         answers at most {longest:.0} s",
+         answers at most {longest:.0} s; the virtual firmware was helped {} times",
         rounds.len(),
         sum(|round| usize::from(round.under_way > 0)),
         sum(|round| round.looked_for),
         sum(|round| round.lost),
         sum(|round| usize::from(!round.settings)),
+        sum(|round| round.firmware_hangs as usize),
     )
 }

@@ -116,6 +116,9 @@ impl Kind {
 pub struct Round {
     /// From 0.
     pub number: u64,
+    /// How often the virtual firmware was helped (`firmware.rs`).
+    #[serde(default)]
+    pub firmware_hangs: u32,
     /// Version of the image that the box began with.
     #[serde(default)]
     pub image: String,
@@ -273,6 +276,7 @@ impl Campaign {
     pub async fn round(&mut self, number: u64) -> Result<Round> {
         let kind = Kind::of(number);
         let mut seed = Seed::of(number);
+        let hangs = self.set_up.machine.firmware_hangs();
         let stick = match self.sticks.get(&kind) {
             Some(stick) => stick.clone(),
             None => self.factory.stick(&self.dir, number, kind)?,
@@ -326,6 +330,7 @@ impl Campaign {
         );
         Ok(Round {
             number,
+            firmware_hangs: self.set_up.machine.firmware_hangs() - hangs,
             image: self.factory.image.version.clone(),
             kind,
             started,
@@ -418,11 +423,12 @@ pub fn summary(rounds: &[Round]) -> String {
     let sum = |of: fn(&Round) -> usize| rounds.iter().map(of).sum::<usize>();
     lines.push(format!(
         "{} updates, {} of them started the box, which came back by itself (one that does not ends this); recordings \
-         looked for {}, lost {}",
+         looked for {}, lost {}; the virtual firmware was helped {} times",
         rounds.len(),
         sum(|round| usize::from(round.started)),
         sum(|round| round.looked_for),
         sum(|round| round.lost),
+        sum(|round| round.firmware_hangs as usize),
     ));
     lines.join("\n")
 }
