@@ -3,7 +3,7 @@
 set -eu
 systemd-sysusers
 systemctl enable --quiet systemd-networkd systemd-resolved systemd-timesyncd \
-	holdfast-agent holdfast-name holdfast-health holdfast-update.path holdfast-smart.timer \
+	holdfast-agent holdfast-name holdfast-network holdfast-health holdfast-update.path holdfast-smart.timer \
 	holdfast-disks.path holdfast-adopt.path holdfast-alive.timer \
 	holdfast-console@tty1 holdfast-console@ttyS0
 # What has nothing to do on a system that is read-only and asks its disks itself.

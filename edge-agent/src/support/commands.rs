@@ -108,6 +108,8 @@ pub const ALL: [(&str, &[&[&str]]); 5] = [
             "-u",
             "holdfast-name.service",
             "-u",
+            "holdfast-network.service",
+            "-u",
             "holdfast-smart.service",
             "-u",
             "holdfast-stick@*",

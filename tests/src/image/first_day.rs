@@ -113,6 +113,7 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     machine.take_out()?;
     let helper = Helper::new(dir, &files.keys)?;
     support(&mut table, &mut machine, &helper, files.idle, dir, &name).await?;
+    own_address(&mut table, &mut machine, &helper, dir).await?;
     // A login does not outlive a long look at an idle box.
     appliance.login().await?;
     relay.login().await?;
@@ -234,6 +235,42 @@ async fn support(
         "  disks that were asked how they fare",
         disks.clone(),
         disks != "0",
+    );
+    Ok(())
+}
+
+/// A stick says which address it has.
+async fn own_address(
+    table: &mut Table,
+    machine: &mut Machine,
+    helper: &Helper,
+    dir: &Path,
+) -> Result<()> {
+    let words = dir.join("network");
+    for (text, answer) in [
+        ("address=10.0.2.300/24\n", "cannot be understood"),
+        // What QEMU would give it too, so that it is reached still.
+        (
+            "# The office.\r\naddress=10.0.2.15/24\r\ngateway=10.0.2.2\r\nntp=10.0.2.2 10.0.2.3\r\n",
+            "has the address that the stick says, 10.0.2.15/24",
+        ),
+    ] {
+        std::fs::write(&words, text)?;
+        let stick = Stick::new(&dir.join("network.img"), &[("network", words.as_path())])?;
+        let mark = machine.mark()?;
+        machine.put_in(&stick)?;
+        machine.says_since(mark, answer, PATIENCE).await?;
+        machine.take_out()?;
+    }
+    let has = "networkctl --no-pager status --all | grep -c '10[.]0[.]2[.]15$'";
+    let has = eventually_within("it has that address", PATIENCE, || async {
+        helper.asks(machine, has).map_err(|e| e.to_string())
+    })
+    .await?;
+    table.row(
+        "an address of its own, by a stick",
+        "10.0.2.15, without DHCP",
+        has == "1",
     );
     Ok(())
 }

@@ -26,6 +26,7 @@ SRC_URI = "\
     file://image/root/etc/systemd/system/holdfast-first-boot.service \
     file://image/root/etc/systemd/system/holdfast-health.service \
     file://image/root/etc/systemd/system/holdfast-name.service \
+    file://image/root/etc/systemd/system/holdfast-network.service \
     file://image/root/etc/systemd/system/holdfast-smart.service \
     file://image/root/etc/systemd/system/holdfast-smart.timer \
     file://image/root/etc/systemd/system/holdfast-stick@.service \
@@ -64,6 +65,7 @@ do_install() {
 # What image/finish.sh enables of it.
 SYSTEMD_SERVICE:${PN} = "\
     holdfast-name.service \
+    holdfast-network.service \
     holdfast-health.service \
     holdfast-smart.timer \
     holdfast-update.path \
