@@ -94,7 +94,7 @@ fn judge(running: &str, seen: &Seen, now: UtcTime) -> Finding {
         ),
         Outcomes::Failed => Finding::note(
             ABOUT,
-            format!("{running} runs; {version} could not be installed {when}: {reason}"),
+            format!("{running} runs; {version} did not come into use {when}: {reason}"),
             "Send it again; if it stays, see `journalctl -u 'holdfast-update*'`.",
         ),
         Outcomes::WentBack => Finding::wrong(

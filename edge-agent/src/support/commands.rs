@@ -98,6 +98,8 @@ pub const ALL: [(&str, &[&[&str]]); 5] = [
             "-u",
             "holdfast-adopt.service",
             "-u",
+            "holdfast-alive.service",
+            "-u",
             "holdfast-console@*",
             "-u",
             "holdfast-disk*",

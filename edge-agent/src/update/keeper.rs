@@ -239,7 +239,7 @@ impl Keeper {
         let bad = seen.outcome.as_ref().and_then(|outcome| {
             let what = match outcome.result {
                 Outcomes::Refused => "was not installed",
-                Outcomes::Failed => "could not be installed",
+                Outcomes::Failed => "did not come into use",
                 Outcomes::WentBack => {
                     "was installed and was not well; the system before it runs again"
                 }

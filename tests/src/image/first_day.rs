@@ -252,7 +252,7 @@ async fn own_address(
         // What QEMU would give it too, so that it is reached still.
         (
             "# The office.\r\naddress=10.0.2.15/24\r\ngateway=10.0.2.2\r\nntp=10.0.2.2 10.0.2.3\r\n",
-            "has the address that the stick says, 10.0.2.15/24",
+            "gets the address that the stick says, 10.0.2.15/24",
         ),
     ] {
         std::fs::write(&words, text)?;

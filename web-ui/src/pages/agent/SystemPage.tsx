@@ -42,7 +42,7 @@ export function SystemPage() {
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
       <UpdatePanel />
-      {system.data && <HandOnPanel appliance={system.data.appliance} system="/system" />}
+      {system.data && <HandOnPanel appliance={system.data.appliance} system="/system" online />}
     </Page>
   );
 }

@@ -15,6 +15,7 @@ interface Box {
   appliance: string;
   /** Where its system is asked. */
   system: "/system" | `/sites/${string}/system`;
+  online: boolean;
 }
 
 export function HandOnPanel(box: Box) {
@@ -23,16 +24,20 @@ export function HandOnPanel(box: Box) {
     <Panel title="Help and handing on">
       <Facts>
         <Fact name="Support bundle">
-          <a className={buttonClass("plain", "my-1")} href={apiUrl(`${box.system}/support`)} download data-testid="support">
-            <Download size={16} aria-hidden /> Download
-          </a>
+          {box.online ? (
+            <a className={buttonClass("plain", "my-1")} href={apiUrl(`${box.system}/support`)} download data-testid="support">
+              <Download size={16} aria-hidden /> Download
+            </a>
+          ) : (
+            <p>When the site is online again.</p>
+          )}
           <p className="text-xs text-soft">
             For whoever helps you: states, settings and journals as texts, without passwords, keys and footage. It takes
             some seconds.
           </p>
         </Fact>
         <Fact name="Factory reset">
-          <Button className="my-1" icon={Eraser} data-testid="reset" onClick={() => setResetting(true)}>
+          <Button className="my-1" icon={Eraser} data-testid="reset" disabled={!box.online} onClick={() => setResetting(true)}>
             Reset…
           </Button>
           <p className="text-xs text-soft">Before the box goes to somebody else.</p>
@@ -62,7 +67,7 @@ function ResetForm({ appliance, system }: Box) {
     return (
       <Note>
         {isFar
-          ? "The box is being reset and leaves. Revoke it here too; its own page asks for a first password in a minute."
+          ? "The box is being reset and leaves; its own page asks for a first password in a minute. Have it revoked here too (POST /appliances/{id}/revoke)."
           : "The box is being reset and starts again. Open this page anew in a minute: it then asks for a first password."}
       </Note>
     );

@@ -64,8 +64,8 @@ export function SitePage() {
           ))}
         </ul>
       </Panel>
-      {site.appliance && site.online && mayManage && (
-        <HandOnPanel appliance={site.appliance} system={`/sites/${site.id}/system`} />
+      {site.appliance && mayManage && (
+        <HandOnPanel appliance={site.appliance} system={`/sites/${site.id}/system`} online={site.online} />
       )}
     </Page>
   );
