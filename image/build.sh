@@ -142,7 +142,12 @@ spoilt() {
 	hangs) says="systemd.crash_reboot=no systemd.run='/usr/bin/perl -ekill+11,1'" ;;
 	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
 	unreadable) ;;
-	mute) says="systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket holdfast.patience=120" ;;
+	# It gets as far as asking which version it is, so its root must be of that one.
+	mute)
+		says="systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket holdfast.patience=120"
+		root=$WORK/root-spoilt.img
+		slot_root "$root"
+		;;
 	cannot-record) says="holdfast.patience=120"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
 	*) echo "unknown: $1" >&2; return 2 ;;
 	esac
