@@ -130,7 +130,7 @@ update() {
 
 # An update that a box must not keep, of the slots that were built last (docs/guide/image.md, "Trying it").
 spoilt() {
-	local made=$OUT/spoilt-$1.raucb boot=$WORK/boot-spoilt root=$WORK/root.img for=$compatible says=""
+	local made=$OUT/spoilt-$1.raucb boot=$WORK/boot-spoilt root=$WORK/root.img for=$compatible says="" own="" lacks=()
 	local certificate=$KEYS/sign.pem key=$KEYS/sign.key
 	case "$1" in
 	# Refused before anything is written.
@@ -140,17 +140,17 @@ spoilt() {
 	# does not run, the slot cannot be read, no footage can be made, nobody is reached.
 	crashes) says="rdinit=/missing" ;;
 	hangs) says="systemd.crash_reboot=no systemd.run='/usr/bin/perl -ekill+11,1'" ;;
-	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30" ;;
+	useless) says="systemd.mask=holdfast-agent.service holdfast.patience=30"; own=yes ;;
 	unreadable) ;;
-	# It gets as far as asking which version it is, so its root must be of that one.
-	mute)
-		says="systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket holdfast.patience=120"
-		root=$WORK/root-spoilt.img
-		slot_root "$root"
-		;;
-	cannot-record) says="holdfast.patience=120"; root=$WORK/root-spoilt.img; slot_root "$root" usr/bin/ffmpeg ;;
+	mute) says="systemd.mask=systemd-networkd.service systemd.mask=systemd-networkd.socket holdfast.patience=120"; own=yes ;;
+	cannot-record) says="holdfast.patience=120"; own=yes; lacks=(usr/bin/ffmpeg) ;;
 	*) echo "unknown: $1" >&2; return 2 ;;
 	esac
+	# The health gate asks the root which version it is: what gets as far as that must be of the bundle's.
+	if [ -n "$own" ]; then
+		root=$WORK/root-spoilt.img
+		slot_root "$root" "${lacks[@]}"
+	fi
 	rm -rf "$boot" "$boot.img"
 	cp -a "$WORK/boot" "$boot"
 	[ -z "$says" ] || sed -i "s|\(^linux .*\)|\1 $says|" "$boot/slot.cfg"

@@ -19,6 +19,23 @@ async fn a_folder_has_one_agent() {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_about_to_go_is_waited_for() {
+    let house = House::new().await;
+    let folder = house.catalog.folder().to_owned();
+    let clock = house.clock.clone();
+    let goes = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        house.close().await
+    };
+    let comes = async {
+        crate::catalog::until_free(&folder).await;
+        crate::catalog::Catalog::open(&folder, clock).is_ok()
+    };
+    let (_closed, is_open) = tokio::join!(goes, comes);
+    assert!(is_open);
+}
+
+#[tokio::test]
 async fn cameras_follow_the_channels_but_a_persons_name_stays() {
     let house = House::new().await;
     let recorder = house.recorder("SN1", 2).await.id;
