@@ -171,7 +171,7 @@ pub fn site_route(method: &Method, path: &str) -> Option<Permission> {
         ("system", ["update"]) if delete => Some(Manage),
         ("system", ["update", "install"]) if post => Some(Manage),
         ("system", ["rotate-key" | "factory-reset"]) if post => Some(Manage),
-        ("system", ["support"]) if get => Some(Manage),
+        ("system", ["support" | "doctor"]) if get => Some(Manage),
         _ => None,
     }
 }
@@ -320,6 +320,12 @@ mod tests {
                 "system/support".into(),
                 Some(Permission::Manage),
             ),
+            (
+                Method::GET,
+                "system/doctor".into(),
+                Some(Permission::Manage),
+            ),
+            (Method::POST, "system/doctor".into(), None),
             (Method::GET, "system/update".into(), Some(Permission::View)),
             (
                 Method::DELETE,

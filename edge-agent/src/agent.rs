@@ -17,7 +17,7 @@ use crate::ability::{self, Ability};
 use crate::adoption::Disks;
 use crate::api::backup::MakeBackup;
 use crate::api::reset::Resetting;
-use crate::api::support::MakeSupport;
+use crate::api::support::{Examine, MakeSupport};
 use crate::api::{self, App};
 use crate::archive::mail::Mailer;
 use crate::archive::{self, Archiver};
@@ -27,6 +27,7 @@ use crate::config::{self, Config};
 use crate::console;
 use crate::custody::keeper::Keeper;
 use crate::disks;
+use crate::doctor;
 use crate::evict::Evictor;
 use crate::footage::staging;
 use crate::governor::Governor;
@@ -192,6 +193,7 @@ async fn start(
         appliance: identity.appliance.clone(),
         key_sha256: signer.key().fingerprint(),
         backup: backup_of(state.clone(), config_text.to_owned()),
+        examine: examine_of(config.clone()),
         support: support_of(config.clone(), config_text.to_owned()),
         resetting: Resetting {
             state: state.clone(),
@@ -377,6 +379,11 @@ fn backup_of(state: config::State, text: String) -> MakeBackup {
         std::fs::remove_file(&path)?;
         Ok(file)
     }))
+}
+
+/// Looks anew for each who asks.
+fn examine_of(config: Config) -> Examine {
+    Examine(Arc::new(move || doctor::examine(&config)))
 }
 
 /// Made anew for each who asks.

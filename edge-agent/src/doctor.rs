@@ -19,7 +19,8 @@ use wire::resource::DriverKind;
 use crate::catalog::beside::Beside;
 use crate::config::Config;
 use crate::model::time::UtcTime;
-use finding::{Finding, Level, Part, Report};
+use finding::{Finding, Level};
+pub use finding::{Part, Report};
 
 /// What `--help` says about exit codes.
 pub const EXIT_CODES: &str = "\
@@ -58,7 +59,7 @@ pub fn run(config: &Config, args: &Args) -> ExitCode {
     }
 }
 
-/// Looks. Blocking.
+/// Looks. Blocking, some seconds: programs and the relay are asked.
 pub fn examine(config: &Config) -> anyhow::Result<Report> {
     base::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -557,6 +557,42 @@ export function adopted(disks, id) {
   };
 }
 
+const well = (about, seen) => ({ level: "well", about, seen, advice: null });
+
+export const examination = {
+  version: "0.1.0",
+  parts: [
+    {
+      name: "The box",
+      findings: [
+        well("processor", "2 cores"),
+        well("memory", "2.0 GB"),
+        well("kernel", "6.12.57+deb13-amd64"),
+        {
+          level: "wrong",
+          about: "clock",
+          seen: "follows no time server, so nobody knows how true it is",
+          advice:
+            "Recorders' clocks are judged by this one. Let the box reach a time server (UDP port 123), or name one of the site's " +
+            "network: for an appliance in the file `network` on a stick, elsewhere in /etc/systemd/timesyncd.conf.",
+        },
+      ],
+    },
+    {
+      name: "Promises",
+      findings: [
+        {
+          level: "note",
+          about: "downloads",
+          seen: "2 failed, 14 wait",
+          advice: "*Completeness* on the page says why each failed, and can try again.",
+        },
+        well("custody log", "nothing waits"),
+      ],
+    },
+  ],
+};
+
 /** The system: the newest is here and waits. */
 export const update = {
   running: "0.1.0+20261003081500",

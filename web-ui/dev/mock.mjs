@@ -225,6 +225,9 @@ async function answerResource(world, route, request, response, url, body) {
       if (key === "custody") {
         return json(data.custody);
       }
+      if (key === "doctor") {
+        return json(data.examination);
+      }
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":
       return json(bare ? data.emptyStorage : data.storage);
@@ -242,6 +245,9 @@ async function answerResource(world, route, request, response, url, body) {
     case "bookmarks":
       return answerBookmarks(request, response, url, body, key);
     case "sites":
+      if (verb === "system/doctor") {
+        return json(data.examination);
+      }
       if (verb.startsWith("bookmarks")) {
         return answerBookmarks(request, response, url, body, verb.split("/")[1]);
       }

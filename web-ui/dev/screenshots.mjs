@@ -176,6 +176,12 @@ const STROLLS = [
         await playing(page);
       },
       system: goto("/system"),
+      "system-check-up": async (page, url) => {
+        await page.goto(url + "/system");
+        await page.getByTestId("check-up").click();
+        await page.getByTestId("examination").locator("summary").click();
+        await page.getByTestId("examination").scrollIntoViewIfNeeded();
+      },
       "system-reset": async (page, url) => {
         await page.goto(url + "/system");
         await page.getByTestId("reset").click();

@@ -61,7 +61,7 @@ pub async fn all_at_site(
 /// The same for one thing of a noun, `/api/v1/{noun}/{id}` at the appliance: `recorders/{id}` and `cameras/{id}` (GET,
 /// PUT, DELETE), `sync/{job}` (GET, DELETE), `bookmarks/{id}` (DELETE), `archives/{id}` (GET); also `recorders/test`,
 /// `recorders/bulk`, `recorders/list`, `recorders/discover`, `cameras/bulk`, `system/rotate-key` and `system/factory-reset`
-/// (POST), `system/support` (GET), `system/downloads` (GET, PUT), `system/update` (GET, DELETE).
+/// (POST), `system/support` and `system/doctor` (GET), `system/downloads` (GET, PUT), `system/update` (GET, DELETE).
 #[utoipa::path(method(get, post, put, delete), path = "/sites/{site}/{noun}/{id}", tag = "sites",
     params(("site" = SiteId, Path), ("noun" = String, Path), ("id" = String, Path)),
     responses((status = 200, description = "The appliance's answer")))]

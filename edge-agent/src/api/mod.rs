@@ -118,6 +118,8 @@ pub struct Parts {
     pub key_sha256: String,
     /// Makes a backup.
     pub backup: backup::MakeBackup,
+    /// Looks at what the appliance stands on and promises.
+    pub examine: support::Examine,
     /// Makes a support bundle.
     pub support: support::MakeSupport,
     /// Orders a factory reset.
@@ -175,7 +177,7 @@ pub struct Own {
     tests: recorders::test::Tests,
     /// Looking for recorders on the network; one at a time.
     discovering: Semaphore,
-    /// Making a support bundle; one at a time.
+    /// Making a support bundle or looking at everything; one at a time.
     supporting: Semaphore,
     /// Who saw what.
     access: access::AccessLog,

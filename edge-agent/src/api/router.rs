@@ -81,6 +81,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::rotate_key))
         .routes(routes!(custody::custody))
         .routes(routes!(backup::backup))
+        .routes(routes!(support::doctor))
         .routes(routes!(support::support))
         .routes(routes!(reset::factory_reset))
         .routes(routes!(

@@ -1,8 +1,9 @@
-//! The support bundle, to be given to whoever helps.
+//! When something does not work: the examination, and the support bundle for whoever helps.
 
 use std::io;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
@@ -10,6 +11,7 @@ use wire::tunnel::Permission;
 
 use super::session::off_thread;
 use super::{ApiError, ApiResult, App, Principal};
+use crate::doctor::Report;
 use crate::support::file_name;
 
 /// Makes a support bundle.
@@ -22,6 +24,36 @@ impl std::fmt::Debug for MakeSupport {
     }
 }
 
+/// Looks at the appliance as `edge-agent doctor` does.
+#[derive(Clone)]
+pub struct Examine(pub Arc<dyn Fn() -> anyhow::Result<Report> + Send + Sync>);
+
+impl std::fmt::Debug for Examine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Examine")
+    }
+}
+
+/// Everything that the appliance stands on and promises, and what to do where something is wrong: `edge-agent doctor` for
+/// whoever has no shell there. Takes some seconds; one at a time.
+#[utoipa::path(get, path = "/system/doctor", tag = "system",
+    responses((status = 200, body = Report)))]
+pub async fn doctor(State(app): State<App>, who: Principal) -> ApiResult<Json<Report>> {
+    who.require(Permission::Manage)?;
+    let Ok(_alone) = app.own.supporting.try_acquire() else {
+        return Err(busy());
+    };
+    let examine = app.examine.clone();
+    let report = off_thread(move || (examine.0)())
+        .await?
+        .map_err(ApiError::internal)?;
+    Ok(Json(report))
+}
+
+fn busy() -> ApiError {
+    ApiError::conflict("The appliance is being looked at already. Ask again in a minute.")
+}
+
 /// One ZIP of texts that somebody far away needs in order to help: settings, states, the examination of `edge-agent doctor`,
 /// journals. Without passwords, keys and footage. Takes some seconds; one at a time.
 #[utoipa::path(get, path = "/system/support", tag = "system",
@@ -29,9 +61,7 @@ impl std::fmt::Debug for MakeSupport {
 pub async fn support(State(app): State<App>, who: Principal) -> ApiResult<Response> {
     who.require(Permission::Manage)?;
     let Ok(_alone) = app.own.supporting.try_acquire() else {
-        return Err(ApiError::conflict(
-            "A support bundle is being made. Ask again in a minute.",
-        ));
+        return Err(busy());
     };
     let make = app.support.clone();
     let bytes = off_thread(move || (make.0)())

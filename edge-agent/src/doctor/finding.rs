@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FindingLevel)]
 pub enum Level {
     /// As it should be.
     Well,
@@ -17,7 +19,7 @@ pub enum Level {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Finding {
     /// How it is.
     pub level: Level,
@@ -67,18 +69,22 @@ impl Finding {
 }
 
 /// What was found in one part of the box.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ExaminedPart)]
 pub struct Part {
     /// Which.
+    #[schema(value_type = String)]
     pub name: &'static str,
     /// In the order in which one would look.
     pub findings: Vec<Finding>,
 }
 
-/// The whole examination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The whole examination: what `edge-agent doctor --json` prints, and the answer to `GET /system/doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Examination)]
 pub struct Report {
     /// Version of the program that looked.
+    #[schema(value_type = String)]
     pub version: &'static str,
     /// From the ground up.
     pub parts: Vec<Part>,

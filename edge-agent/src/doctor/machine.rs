@@ -108,7 +108,8 @@ fn clock_finding(clock: ClockSync) -> Finding {
             "clock",
             "follows no time server, so nobody knows how true it is",
             "Recorders' clocks are judged by this one. Let the box reach a time server (UDP port 123), or name one of the \
-             site's network in /etc/systemd/timesyncd.conf.",
+             site's network: for an appliance in the file `network` on a stick, elsewhere in \
+             /etc/systemd/timesyncd.conf.",
         ),
         ClockSync::Unknown => Finding::note(
             "clock",

@@ -24,6 +24,9 @@ use super::split::{Piece, Splitter};
 const QUEUE: usize = 4;
 const READ_BYTES: usize = 64 * 1024;
 
+/// Nice value of what people watch: where the processor is short, recording goes first (A3). The program is coreutils'.
+const NICE: [&str; 3] = ["nice", "-n", "10"];
+
 /// A running segmenter. Dropping it ends the process and its threads.
 #[derive(Debug)]
 pub struct Segmenter {
@@ -51,7 +54,7 @@ impl Segmenter {
         let reading = source.try_clone().map_err(io)?;
         let mut command = arguments(config, program, true);
         command.output("pipe:1");
-        let mut child = NoLeakChild::new(start(Command::from(command))?, "live");
+        let mut child = NoLeakChild::new(start(giving_way(&command.into()))?, "live");
         let pipes = (
             child.inner().stdin.take(),
             child.inner().stdout.take(),
@@ -136,6 +139,14 @@ impl Drop for Segmenter {
     }
 }
 
+fn giving_way(command: &Command) -> Command {
+    let [nice, arguments @ ..] = NICE;
+    let mut niced = Command::new(nice);
+    niced.args(arguments);
+    niced.arg(command.get_program()).args(command.get_args());
+    niced
+}
+
 /// Ends when either side does; what follows (closed input, then the end of FFmpeg) tells the owner.
 fn feed(mut from: UnixStream, begun: &[u8], mut to: impl Write, received: &AtomicU64) {
     received.fetch_add(begun.len() as u64, Ordering::Relaxed);
@@ -195,4 +206,26 @@ fn note(log: &Mutex<Log>, line: &str) {
     log.lock()
         .expect("nothing panics while holding the log")
         .push(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `nice` says alone: the value that it runs with.
+    fn value(mut command: Command) -> i32 {
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_watched_gives_way() {
+        let plain = Command::new("nice");
+        let watched = value(giving_way(&plain));
+        assert_eq!(watched, (value(plain) + 10).min(19));
+    }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::appliance::{self, Appliance};
 use tests::process::program;
 use tests::relay::Relay;
@@ -169,6 +169,12 @@ async fn box_is_given_away_from_far() -> Result<()> {
     std::fs::write(&bundle, bytes)?;
     let text = unzipped(&bundle)?;
     ensure!(text.contains("edge agent: ready"), "{text}");
+
+    let examined: Value = relay.client.get(&format!("{far}/doctor")).await?;
+    let parts = examined["parts"].as_array().context("parts")?;
+    let agent = parts.iter().find(|part| part["name"] == "The agent");
+    let agent = &agent.context("nothing of the agent")?["findings"][0];
+    ensure!(agent["level"] == "well", "{examined}");
 
     let first = box_.system().await?.appliance;
     for (footage, wanted) in [(true, 403), (false, 202)] {

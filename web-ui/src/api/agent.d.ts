@@ -713,6 +713,36 @@ export interface components {
          * @enum {string}
          */
         EvictionCause: "retention" | "pressure" | "deleted" | "archive_cleared";
+        /** @description The whole examination: what `edge-agent doctor --json` prints, and the answer to `GET /system/doctor`. */
+        Examination: {
+            /** @description From the ground up. */
+            parts: components["schemas"]["ExaminedPart"][];
+            /** @description Version of the program that looked. */
+            version: string;
+        };
+        /** @description What was found in one part of the box. */
+        ExaminedPart: {
+            /** @description In the order in which one would look. */
+            findings: components["schemas"]["Finding"][];
+            /** @description Which. */
+            name: string;
+        };
+        /** @description One thing that was looked at. */
+        Finding: {
+            /** @description What was looked at: `clock`, `volume "main"`. */
+            about: string;
+            /** @description What to do, where there is something to do. */
+            advice?: string | null;
+            /** @description How it is. */
+            level: components["schemas"]["FindingLevel"];
+            /** @description What was seen. */
+            seen: string;
+        };
+        /**
+         * @description How much a finding matters.
+         * @enum {string}
+         */
+        FindingLevel: "well" | "note" | "wrong";
         /** @description A device that answered. */
         FoundDevice: {
             /** @description Where its answer came from. */

@@ -584,6 +584,28 @@ export interface BoxDisks {
   adoption: Adoption;
 }
 
+/** How much a finding matters. */
+export type FindingLevel = "well" | "note" | "wrong";
+
+/** One thing that was looked at. In `advice`, what is to be typed stands in backquotes, parts of the page in asterisks. */
+export interface Finding {
+  level: FindingLevel;
+  about: string;
+  seen: string;
+  advice: string | null;
+}
+
+export interface ExaminedPart {
+  name: string;
+  findings: Finding[];
+}
+
+/** Answer to `GET /system/doctor`. */
+export interface Examination {
+  version: string;
+  parts: ExaminedPart[];
+}
+
 /** When an update that waits is to be installed. */
 export type InstallWhen = "now" | "window";
 

@@ -16,7 +16,7 @@ import {
   type LucideIcon,
 } from "lucide-react";
 
-import type { ArchiveState, CameraState, DiskHealth, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
+import type { ArchiveState, CameraState, DiskHealth, FindingLevel, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
 import { ARCHIVE_TEXT, STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {
@@ -43,6 +43,16 @@ const RECORDER: Record<RecorderState, Shape> = {
 
 export function RecorderStateView({ state }: { state: RecorderState }) {
   return <State {...RECORDER[state]} />;
+}
+
+const FINDING: Record<FindingLevel, Shape> = {
+  well: { icon: CircleCheck, colour: "text-ok", text: "Well" },
+  note: { icon: TriangleAlert, colour: "text-warn", text: "Note" },
+  wrong: { icon: CircleX, colour: "text-bad", text: "Wrong" },
+};
+
+export function FindingLevelView({ level }: { level: FindingLevel }) {
+  return <State {...FINDING[level]} />;
 }
 
 const VOLUME: Record<VolumeState, Shape> = {

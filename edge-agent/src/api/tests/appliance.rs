@@ -1,4 +1,4 @@
-//! What is asked of the appliance as a whole: support bundle, factory reset.
+//! What is asked of the appliance as a whole: examination, support bundle, factory reset.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use crate::api::Via;
 
 const RESET: &str = "/api/v1/system/factory-reset";
 const SUPPORT: &str = "/api/v1/system/support";
+const DOCTOR: &str = "/api/v1/system/doctor";
 
 /// Somebody far away, who may do this.
 async fn from_afar(house: &House, relay: &Relay, may: Permission, body: Value) -> Answer {
@@ -63,7 +64,7 @@ async fn nobody_far_away_makes_footage_vanish() {
 }
 
 #[tokio::test]
-async fn a_support_bundle_is_for_administrators() {
+async fn examination_and_support_bundle_are_for_administrators() {
     let (house, login) = House::set_up().await;
     let bundle = house.get(SUPPORT, &login).await;
     assert_eq!(
@@ -75,13 +76,15 @@ async fn a_support_bundle_is_for_administrators() {
         name.contains("-support-") && name.ends_with(".zip\""),
         "{name}"
     );
+    let examined = house.get(DOCTOR, &login).await;
+    assert_eq!(examined.json(), json!({ "version": "1.0", "parts": [] }));
     let relay = Relay::new(&house);
-    let word = relay
-        .assertion(&house, &[Permission::View])
-        .sign(&relay.key);
-    let ask = house
-        .ask(Method::GET, SUPPORT)
-        .header(ASSERTION_HEADER, &word);
-    let refused = ask.via(Via::Tunnel).send().await;
-    assert_eq!(refused.code(), ErrorCode::AuthInsufficientPermissions);
+    for path in [SUPPORT, DOCTOR] {
+        let word = relay
+            .assertion(&house, &[Permission::View])
+            .sign(&relay.key);
+        let ask = house.ask(Method::GET, path).header(ASSERTION_HEADER, &word);
+        let refused = ask.via(Via::Tunnel).send().await;
+        assert_eq!(refused.code(), ErrorCode::AuthInsufficientPermissions);
+    }
 }

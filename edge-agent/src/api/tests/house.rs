@@ -23,10 +23,11 @@ use crate::api::backup::MakeBackup;
 use crate::api::reset::Resetting;
 use crate::api::router::router;
 use crate::api::session::new_session;
-use crate::api::support::MakeSupport;
+use crate::api::support::{Examine, MakeSupport};
 use crate::api::{App, Parts, Via, cookies};
 use crate::archive::Archiver;
 use crate::config::State;
+use crate::doctor::Report;
 use crate::evict::Evictor;
 use crate::governor::Governor;
 use crate::live::LiveHub;
@@ -185,6 +186,12 @@ impl House {
                 std::io::Write::write_all(&mut file, b"a backup")?;
                 std::io::Seek::rewind(&mut file)?;
                 Ok(file)
+            })),
+            examine: Examine(Arc::new(|| {
+                Ok(Report {
+                    version: "1.0",
+                    parts: Vec::new(),
+                })
             })),
             support: MakeSupport(Arc::new(|| Ok(b"a bundle".to_vec()))),
             resetting: Resetting {

@@ -8,6 +8,7 @@ import { buttonClass, Waiting } from "../../components/Button";
 import { ProblemNote } from "../../components/Note";
 import { Fact, Facts, Page, Panel } from "../../components/Page";
 import { durationText } from "../../time";
+import { CheckUpPanel } from "../handing/CheckUpPanel";
 import { HandOnPanel } from "../handing/HandOnPanel";
 import { ClaimPanel } from "./ClaimPanel";
 import { CustodyPanel } from "./CustodyPanel";
@@ -42,6 +43,7 @@ export function SystemPage() {
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
       <UpdatePanel />
+      <CheckUpPanel system="/system" online />
       {system.data && <HandOnPanel appliance={system.data.appliance} system="/system" online />}
     </Page>
   );

@@ -12,6 +12,7 @@ import { Ago, Instant } from "../../components/Time";
 import { may } from "../../may";
 import { bytesText, codecText, count } from "../../words";
 import { NotFoundPage } from "../NotFoundPage";
+import { CheckUpPanel } from "../handing/CheckUpPanel";
 import { HandOnPanel } from "../handing/HandOnPanel";
 import { SiteUpdatePanel } from "./SiteUpdatePanel";
 
@@ -65,7 +66,10 @@ export function SitePage() {
         </ul>
       </Panel>
       {site.appliance && mayManage && (
-        <HandOnPanel appliance={site.appliance} system={`/sites/${site.id}/system`} online={site.online} />
+        <>
+          <CheckUpPanel system={`/sites/${site.id}/system`} online={site.online} />
+          <HandOnPanel appliance={site.appliance} system={`/sites/${site.id}/system`} online={site.online} />
+        </>
       )}
     </Page>
   );
