@@ -1,9 +1,10 @@
 //! The one fault of the virtual machine itself that is known: its firmware wakes the second processor, on a busy host the
 //! call gets lost, and the first one waits for it for ever (`WaitApWakeup()` of OVMF, tianocore/edk2 pull request 13164).
-//! It happens at a start, or when GRUB hands over to the kernel; nothing is said then. The first processor either spins in one
-//! loop, or asks around through the firmware whether the other has done its part (seen once: 28 looks in two minutes found it
-//! at eleven places). Real boxes have other firmware, so the reset button is pressed, and how often that was is told with
-//! every figure.
+//! It happens at a start, or when GRUB hands over to the kernel; nothing is said then. Real boxes have other firmware, so the
+//! reset button is pressed, and how often that was is told with every figure.
+//!
+//! A start may also stand still because the emulated processor is too slow for its timer (`accelerator` in
+//! `storage/guest.rs`): then it is found all over the firmware. That passes by another start at best, and counts with this.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -80,6 +80,11 @@ fn which(name: &str) -> Option<PathBuf> {
 }
 
 /// A `/dev/kvm` may be there without a processor that can do it: in a machine that is virtual itself.
+///
+/// Without one, QEMU keeps what it has translated. Where that is much, and a page of the guest held a library that many
+/// processes ran at many addresses, every write to that page walks all of it (`page_collection_lock`, 95 % of the time in
+/// `perf`); where the firmware has its stack there after a restart, it does not get beyond its timer any more. So less is
+/// kept (MiB; 1024 is QEMU's own).
 pub fn accelerator() -> &'static str {
     let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let can = processor
@@ -87,7 +92,7 @@ pub fn accelerator() -> &'static str {
         .any(|flag| flag == "vmx" || flag == "svm");
     match can && Path::new("/dev/kvm").exists() {
         true => "kvm",
-        false => "tcg",
+        false => "tcg,tb-size=256",
     }
 }
 
