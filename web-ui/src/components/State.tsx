@@ -16,7 +16,16 @@ import {
   type LucideIcon,
 } from "lucide-react";
 
-import type { ArchiveState, CameraState, DiskHealth, FindingLevel, RecorderState, RecordingStatus, Verdict, VolumeState } from "../api/types";
+import type {
+  ArchiveState,
+  CameraState,
+  DiskHealth,
+  FindingLevel,
+  RecorderState,
+  RecordingStatus,
+  Verdict,
+  VolumeState,
+} from "../api/types";
 import { ARCHIVE_TEXT, STATUS_TEXT, VERDICT_TEXT } from "../words";
 
 interface Shape {

@@ -12,8 +12,8 @@ import { Ago, Instant } from "../../components/Time";
 import { may } from "../../may";
 import { bytesText, codecText, count } from "../../words";
 import { NotFoundPage } from "../NotFoundPage";
-import { CheckUpPanel } from "../handing/CheckUpPanel";
-import { HandOnPanel } from "../handing/HandOnPanel";
+import { CheckUpPanel } from "../appliance/CheckUpPanel";
+import { HandOnPanel } from "../appliance/HandOnPanel";
 import { SiteUpdatePanel } from "./SiteUpdatePanel";
 
 /** One site: its appliance and its cameras, as last reported. */

@@ -1,4 +1,4 @@
-/** Everything that a box stands on and promises, looked at when somebody asks: on its own page, and far away through the relay. */
+/** What a box stands on and promises, looked at when somebody asks: on its own page, and far away through the relay. */
 import { useMutation } from "@tanstack/react-query";
 import { Stethoscope } from "lucide-react";
 
