@@ -301,6 +301,11 @@ const STROLLS = [
         await page.getByTestId("site-update-send").click();
         await page.getByTestId("site-update-call-off").scrollIntoViewIfNeeded();
       },
+      "site-check-up": async (page, url) => {
+        await page.goto(`${url}/sites/${data.sites[0].id}`);
+        await page.getByTestId("check-up").click();
+        await page.getByTestId("examination").scrollIntoViewIfNeeded();
+      },
       "site-reset": async (page, url) => {
         await page.goto(`${url}/sites/${data.sites[0].id}`);
         await page.getByTestId("reset").click();
