@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use nix::errno::Errno;
 use nix::fcntl::FallocateFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -39,10 +40,20 @@ fn fill(folder: &Path, short: Short) -> Result<()> {
     match short {
         Short::Room => {
             let mut file = std::fs::File::create(folder.join("filler"))?;
-            let stat = nix::sys::statvfs::statvfs(folder)?;
-            let free = stat.blocks_available() * stat.fragment_size();
-            let whole = FallocateFlags::empty();
-            nix::fcntl::fallocate(&file, whole, 0, i64::try_from(free - free / 50)?)?;
+            // Most of it in one go, the rest byte by byte. A worker downloads on while the agent stands still: what it
+            // has taken since the question is no longer there, so the question is asked again, for less.
+            for left in [50, 10, 4, 2] {
+                let stat = nix::sys::statvfs::statvfs(folder)?;
+                let free = stat.blocks_available() * stat.fragment_size();
+                let most = i64::try_from(free - free / left)?;
+                match nix::fcntl::fallocate(&file, FallocateFlags::empty(), 0, most) {
+                    Err(Errno::ENOSPC) => {}
+                    asked => {
+                        asked?;
+                        break;
+                    }
+                }
+            }
             file.seek(SeekFrom::End(0))?;
             for size in [1 << 20, 4_096, 512, 1] {
                 // Until there is no room for so many bytes any more.
