@@ -4,7 +4,7 @@ set -eu
 systemd-sysusers
 systemctl enable --quiet systemd-networkd systemd-resolved systemd-timesyncd \
 	holdfast-agent holdfast-name holdfast-network holdfast-health holdfast-update.path holdfast-smart.timer \
-	holdfast-disks.path holdfast-adopt.path holdfast-alive.timer \
+	holdfast-disks.path holdfast-adopt.path holdfast-clock.path holdfast-alive.timer \
 	holdfast-console@tty1 holdfast-console@ttyS0
 # What has nothing to do on a system that is read-only and asks its disks itself.
 systemctl disable --quiet smartmontools apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \

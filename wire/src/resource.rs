@@ -449,6 +449,27 @@ pub struct System {
     pub sdk_sandbox: Vec<SandboxLayer>,
 }
 
+/// The box's own clock, by which recorders' clocks are judged: `GET /system/clock` on the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoxClock {
+    /// What it shows.
+    pub now: UtcTime,
+    /// Whether a time server keeps it; null where that cannot be told.
+    pub follows_server: Option<bool>,
+    /// It can be set by `POST /system/clock`: the box is of the appliance image, and no time server has set it.
+    pub can_be_set: bool,
+    /// Somebody has just set it, and the box has not carried that out yet.
+    pub ordered: bool,
+}
+
+/// Body of `POST /system/clock`.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetClockRequest {
+    /// What the clock is to show, when this is asked.
+    pub now: UtcTime,
+}
+
 /// One layer of what shuts the vendor SDK in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SandboxLayer {

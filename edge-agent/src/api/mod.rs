@@ -76,6 +76,7 @@ use crate::catalog::people::People;
 use crate::evict::Evictor;
 use crate::footage::volume::Volumes;
 use crate::governor::Governor;
+use crate::host::clock::OwnClock;
 use crate::live::LiveHub;
 use crate::pipeline::Pipeline;
 use crate::secrets::Secrets;
@@ -124,6 +125,8 @@ pub struct Parts {
     pub support: support::MakeSupport,
     /// Orders a factory reset.
     pub resetting: reset::Resetting,
+    /// The box's clock.
+    pub clock: OwnClock,
     /// Adopts disks for footage.
     pub disks: Disks,
     /// Receives updates of the system.

@@ -78,6 +78,7 @@ fn v1() -> OpenApiRouter<App> {
         .routes(routes!(system::get))
         .routes(routes!(system::set_relay, system::leave))
         .routes(routes!(downloads::downloads, downloads::set_downloads))
+        .routes(routes!(system::clock, system::set_clock))
         .routes(routes!(system::rotate_key))
         .routes(routes!(custody::custody))
         .routes(routes!(backup::backup))

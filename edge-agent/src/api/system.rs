@@ -7,12 +7,13 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use wire::resource::{Claim, ClaimState, SandboxLayer, System};
+use wire::resource::{BoxClock, Claim, ClaimState, SandboxLayer, SetClockRequest, System};
 use wire::tunnel::Permission;
 
 use super::error::sentence;
 use super::session::off_thread;
 use super::{ApiError, ApiResult, App, JsonBody, Principal};
+use crate::host::clock::SetClockError;
 use crate::uplink::SetRelayError;
 use crate::uplink::claim::{BadRelay, RelaySettings};
 
@@ -92,6 +93,32 @@ pub async fn set_relay(
     Ok(Json(app.uplink.claim()))
 }
 
+/// The box's clock, and whether a time server keeps it.
+#[utoipa::path(get, path = "/system/clock", tag = "system", responses((status = 200, body = BoxClock)))]
+pub async fn clock(State(app): State<App>, who: Principal) -> ApiResult<Json<BoxClock>> {
+    who.require(Permission::View)?;
+    let clock = app.clock.clone();
+    Ok(Json(off_thread(move || clock.status()).await?))
+}
+
+/// Sets the box's clock where no time server can be reached: a recorder's would be judged by a wrong one. The box does it
+/// in a moment. Refused (409) where a time server keeps it, and on a box that is not of the appliance image. On the
+/// site's own network only: whoever comes from far away shows that a time server can be reached.
+#[utoipa::path(post, path = "/system/clock", tag = "system", request_body = SetClockRequest,
+    responses((status = 200, body = BoxClock)))]
+pub async fn set_clock(
+    State(app): State<App>,
+    who: Principal,
+    JsonBody(request): JsonBody<SetClockRequest>,
+) -> ApiResult<Json<BoxClock>> {
+    who.require(Permission::Manage)?;
+    who.require_session()?;
+    let clock = app.clock.clone();
+    let told = off_thread(move || clock.set(request.now)).await??;
+    tracing::warn!(person = %who.username, was = %told.now, now = %request.now, "The box's clock is set by a person");
+    Ok(Json(told))
+}
+
 /// What became of a change of the key.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KeyRotated {
@@ -125,6 +152,19 @@ pub async fn leave(State(app): State<App>, who: Principal) -> ApiResult<StatusCo
     app.uplink.leave();
     tracing::info!(person = %who.username, "The appliance was told to leave its organisation");
     Ok(StatusCode::ACCEPTED)
+}
+
+impl From<SetClockError> for ApiError {
+    fn from(error: SetClockError) -> Self {
+        let said = sentence(&error);
+        match error {
+            SetClockError::NotOffered | SetClockError::Followed | SetClockError::Busy => {
+                Self::conflict(said)
+            }
+            SetClockError::Never(_) => Self::invalid_field("now", said),
+            SetClockError::Io { .. } => Self::internal(error),
+        }
+    }
 }
 
 impl From<SetRelayError> for ApiError {

@@ -13,7 +13,7 @@ pub fn unused(config: &AdoptionConfig) -> Vec<Finding> {
         Err(error) => vec![Finding::wrong(
             "disks in this box",
             format!("{}: {error}", config.list_file.display()),
-            "See `journalctl -u holdfast-disks`.",
+            "`journal-box.txt` in the support bundle (*System*) holds what the box's service for disks said.",
         )],
     }
 }

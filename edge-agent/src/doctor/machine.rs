@@ -1,8 +1,7 @@
 //! The box itself: processor, memory, kernel, clock.
 
-use std::process::Command;
-
 use super::finding::Finding;
+use crate::host::clock::ClockSync;
 use crate::model::retention::Bytes;
 
 /// What the product is made for (`docs/guide/install.md`); a box sold with 2 GB shows somewhat less.
@@ -12,17 +11,6 @@ const MEMORY_BYTES_MIN: u64 = 1_700_000_000;
 /// The kernel from which on the vendor's library can be kept from files (Landlock), and from the network (its version 4).
 const KERNEL_FILES: (u32, u32) = (5, 13);
 const KERNEL_NETWORK: (u32, u32) = (6, 7);
-
-/// Whether the box's clock follows a time server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockSync {
-    /// It does.
-    Synchronised,
-    /// It runs by itself.
-    Free,
-    /// Nobody can say.
-    Unknown,
-}
 
 /// A box as it shows itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +34,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: system.total_memory(),
             kernel: sysinfo::System::kernel_version().unwrap_or_default(),
-            clock: clock(),
+            clock: ClockSync::ask(),
         }
     }
 
@@ -109,7 +97,7 @@ fn clock_finding(clock: ClockSync) -> Finding {
             "follows no time server, so nobody knows how true it is",
             "Recorders' clocks are judged by this one. Let the box reach a time server (UDP port 123), or name one of the \
              site's network: for an appliance in the file `network` on a stick, elsewhere in \
-             /etc/systemd/timesyncd.conf.",
+             /etc/systemd/timesyncd.conf. Where there is none, set an appliance's clock on its own page, under *System*.",
         ),
         ClockSync::Unknown => Finding::note(
             "clock",
@@ -124,20 +112,6 @@ fn version(kernel: &str) -> Option<(u32, u32)> {
     let mut numbers = kernel.split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next()?.parse().ok();
     Some((next()?, next()?))
-}
-
-fn clock() -> ClockSync {
-    let asked = Command::new("timedatectl")
-        .args(["show", "--property=NTPSynchronized", "--value"])
-        .output();
-    match asked {
-        Ok(output) if output.status.success() => match output.stdout.trim_ascii() {
-            b"yes" => ClockSync::Synchronised,
-            b"no" => ClockSync::Free,
-            _ => ClockSync::Unknown,
-        },
-        _ => ClockSync::Unknown,
-    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,8 @@ fn judge(running: &str, seen: &Seen, now: UtcTime) -> Finding {
             Some(_) if seen.is_ordered => Finding::note(
                 ABOUT,
                 format!("{running} runs; {version} is being installed"),
-                "It takes a minute, and the box restarts. If this stays, see `journalctl -u 'holdfast-update*'`.",
+                "It takes a minute, and the box restarts. If this stays, `journal-box.txt` in the support bundle \
+                 (*System*) tells why.",
             ),
             Some(_) => Finding::well(
                 ABOUT,
@@ -78,7 +79,7 @@ fn judge(running: &str, seen: &Seen, now: UtcTime) -> Finding {
             format!(
                 "{running} runs; {version} was installed {when} and nothing was heard of it since"
             ),
-            "See `journalctl -u holdfast-health`.",
+            "`journal-box.txt` in the support bundle (*System*) holds what it said.",
         ),
         Outcomes::Installed => Finding::note(
             ABOUT,
@@ -95,7 +96,7 @@ fn judge(running: &str, seen: &Seen, now: UtcTime) -> Finding {
         Outcomes::Failed => Finding::note(
             ABOUT,
             format!("{running} runs; {version} did not come into use {when}: {reason}"),
-            "Send it again; if it stays, see `journalctl -u 'holdfast-update*'`.",
+            "Send it again; if it fails again, `journal-box.txt` in the support bundle (*System*) tells why.",
         ),
         Outcomes::WentBack => Finding::wrong(
             ABOUT,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::clock::{ClockBook, DeviceClock, box_doubt};
 use super::driver::{FailureKind, RecorderError};
 use super::worker_protocol::ClockFacts;
+use crate::host::clock::up_seconds;
 use crate::model::time::UtcTime;
 
 /// How long a reading of the recorder's clock is good for a search.
@@ -77,10 +78,4 @@ impl Reading {
         );
         Err(RecorderError::new(FailureKind::Device, message))
     }
-}
-
-/// How long the box has been running, where the kernel says.
-fn up_seconds() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/uptime").ok()?;
-    text.split('.').next()?.parse().ok()
 }

@@ -100,6 +100,8 @@ pub const ALL: [(&str, &[&[&str]]); 5] = [
             "-u",
             "holdfast-alive.service",
             "-u",
+            "holdfast-clock.service",
+            "-u",
             "holdfast-console@*",
             "-u",
             "holdfast-disk*",

@@ -14,7 +14,7 @@ use super::{
     DISK_BYTES, Files, GOOD, PATIENCE, SLOT_A, SLOT_B, appliance, channels, held, provision,
     recorder, seconds, until_ready,
 };
-use super::{newer, second_disk};
+use super::{clock, newer, second_disk};
 use crate::eventually::eventually_within;
 use crate::main_job::Table;
 use crate::process::program;
@@ -114,6 +114,8 @@ pub async fn first_day_and_update(files: &Files, dir: &Path) -> Result<Table> {
     let helper = Helper::new(dir, &files.keys)?;
     support(&mut table, &mut machine, &helper, files.idle, dir, &name).await?;
     own_address(&mut table, &mut machine, &helper, dir).await?;
+    appliance.login().await?;
+    clock::set(&mut table, &machine, &appliance, &helper).await?;
     // A login does not outlive a long look at an idle box.
     appliance.login().await?;
     relay.login().await?;

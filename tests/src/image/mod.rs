@@ -2,6 +2,7 @@
 
 mod access;
 mod as_new;
+mod clock;
 mod firmware;
 mod first_day;
 mod machine;

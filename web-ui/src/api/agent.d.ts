@@ -269,6 +269,17 @@ export interface components {
             /** @description At most 500 characters. */
             note?: string;
         };
+        /** @description The box's own clock, by which recorders' clocks are judged: `GET /system/clock` on the agent. */
+        BoxClock: {
+            /** @description It can be set by `POST /system/clock`: the box is of the appliance image, and no time server has set it. */
+            can_be_set: boolean;
+            /** @description Whether a time server keeps it; null where that cannot be told. */
+            follows_server?: boolean | null;
+            /** @description What it shows. */
+            now: components["schemas"]["UtcTime"];
+            /** @description Somebody has just set it, and the box has not carried that out yet. */
+            ordered: boolean;
+        };
         /** @description A disk in this box. */
         BoxDisk: {
             /**
@@ -1724,6 +1735,11 @@ export interface components {
             missing?: string | null;
             /** @description `limits`, `privileges`, `network`, `files` or `calls`. */
             name: string;
+        };
+        /** @description Body of `POST /system/clock`. */
+        SetClockRequest: {
+            /** @description What the clock is to show, when this is asked. */
+            now: components["schemas"]["UtcTime"];
         };
         /** @description Whether first-run set-up is still to be done: `GET /setup` on the agent, without login. */
         Setup: {

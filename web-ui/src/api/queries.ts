@@ -9,6 +9,7 @@ import { ApiProblem, isLoggedOut } from "./problem";
 import type {
   Archive,
   Bookmark,
+  BoxClock,
   BoxDisks,
   CameraLimits,
   Custody,
@@ -113,6 +114,12 @@ export const disksQuery = queryOptions({
   queryKey: ["disks"],
   queryFn: () => demand<BoxDisks>("GET", apiUrl("/disks")),
   refetchInterval: ({ state }) => (state.data?.adoption.state === "ordered" ? 2_000 : 10_000),
+});
+
+export const clockQuery = queryOptions({
+  queryKey: ["clock"],
+  queryFn: () => demand<BoxClock>("GET", apiUrl("/system/clock")),
+  refetchInterval: ({ state }) => (state.data?.ordered ? 1_000 : 30_000),
 });
 
 export const custodyQuery = queryOptions({

@@ -584,6 +584,20 @@ export interface BoxDisks {
   adoption: Adoption;
 }
 
+/** The box's own clock. */
+export interface BoxClock {
+  now: UtcTime;
+  /** Whether a time server keeps it; null where that cannot be told. */
+  follows_server: boolean | null;
+  can_be_set: boolean;
+  /** Somebody has just set it, and the box has not carried that out yet. */
+  ordered: boolean;
+}
+
+export interface SetClockRequest {
+  now: UtcTime;
+}
+
 /** How much a finding matters. */
 export type FindingLevel = "well" | "note" | "wrong";
 

@@ -11,6 +11,7 @@ use crate::api::Via;
 
 const RESET: &str = "/api/v1/system/factory-reset";
 const SUPPORT: &str = "/api/v1/system/support";
+const CLOCK: &str = "/api/v1/system/clock";
 const DOCTOR: &str = "/api/v1/system/doctor";
 
 /// Somebody far away, who may do this.
@@ -61,6 +62,60 @@ async fn nobody_far_away_makes_footage_vanish() {
     let done = from_afar(&house, &relay, Permission::Manage, keys).await;
     assert_eq!(done.status, StatusCode::ACCEPTED);
     assert!(is_ordered(&house));
+}
+
+#[tokio::test]
+async fn the_clock_is_set_on_the_site_where_no_time_server_keeps_it() {
+    let (house, login) = House::set_up().await;
+    let order = house.below.path().join("clock/order.json");
+    let set = async |now: &str| {
+        let ask = house.ask(Method::POST, CLOCK).bearer(&login);
+        ask.json(json!({ "now": now })).send().await
+    };
+    let now = "2026-11-23T01:02:03Z";
+    let not_of_the_image = set(now).await;
+    assert_eq!(not_of_the_image.code(), ErrorCode::Conflict);
+    assert_eq!(
+        house.get(CLOCK, &login).await.json()["can_be_set"],
+        json!(false)
+    );
+
+    std::fs::write(house.below.path().join("set-clock"), "").unwrap();
+    for never in [
+        "1970-01-01T00:00:10Z",
+        "2025-12-31T23:59:59Z",
+        "2100-01-01T00:00:00Z",
+    ] {
+        assert_eq!(set(never).await.code(), ErrorCode::ValidationFailed);
+    }
+    let relay = Relay::new(&house);
+    let word = relay
+        .assertion(&house, &[Permission::Manage])
+        .sign(&relay.key);
+    let ask = house
+        .ask(Method::POST, CLOCK)
+        .header(ASSERTION_HEADER, &word);
+    let far_away = ask
+        .json(json!({ "now": now }))
+        .via(Via::Tunnel)
+        .send()
+        .await;
+    assert_eq!(far_away.code(), ErrorCode::AuthInsufficientPermissions);
+    assert!(!order.exists(), "something was ordered");
+
+    let told = house.get(CLOCK, &login).await.json();
+    if told["follows_server"] == json!(true) {
+        // The machine of this test knows better.
+        assert_eq!(set(now).await.code(), ErrorCode::Conflict);
+        return;
+    }
+    assert_eq!(told["can_be_set"], json!(true));
+    assert_eq!(set(now).await.json()["ordered"], json!(true));
+    let ordered: Value = serde_json::from_slice(&std::fs::read(order).unwrap()).unwrap();
+    assert_eq!(ordered["at_s"], json!(1_795_395_723));
+    assert!(ordered["up_s"].is_u64());
+    assert_eq!(ordered["boot"].as_str().unwrap().len(), 36);
+    assert_eq!(set(now).await.code(), ErrorCode::Conflict);
 }
 
 #[tokio::test]

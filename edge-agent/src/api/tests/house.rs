@@ -201,6 +201,7 @@ impl House {
                 },
                 ordered: CancellationToken::new(),
             },
+            clock: crate::host::clock::OwnClock::new(below.path(), below.path().join("set-clock")),
             disks: crate::adoption::Disks::new(
                 &crate::adoption::AdoptionConfig {
                     list_file: below.path().join("disks.json"),

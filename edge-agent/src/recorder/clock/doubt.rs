@@ -5,10 +5,9 @@
 //! clocks that agree are believed at once; a box that is known to be wrong is not used; where the two differ just after
 //! a start, the time server gets its chance first.
 
+use crate::host::clock::EARLIEST_S;
 use crate::model::time::UtcTime;
 
-/// This program did not exist earlier: 2026-01-01.
-const EARLIEST_S: i64 = 1_767_225_600;
 /// Two clocks that nobody has set together do not agree by this much by accident.
 const AGREED_MS: i64 = 5 * 60_000;
 /// How long after a start a time server may take.
@@ -19,14 +18,16 @@ const CHANCE_S: u64 = 10 * 60;
 pub fn box_doubt(now: UtcTime, offset_ms: i64, up_s: Option<u64>) -> Option<String> {
     if now.seconds() < EARLIEST_S {
         return Some(format!(
-            "this box's clock shows {now}, which is long past: connect it to a time server (NTP) or set its clock"
+            "this box's clock shows {now}, which is long past: connect it to a time server (NTP), or set its clock \
+             on its page, under System"
         ));
     }
     let just_started = up_s.is_some_and(|up_s| up_s < CHANCE_S);
     (just_started && offset_ms.abs() > AGREED_MS).then(|| {
         format!(
             "this box has just started, and its clock and the recorder's differ by {} min: until {} min after the \
-             start a time server may put the box's clock right",
+             start a time server may put the box's clock right. Where there is none, set the one that is wrong: this box's \
+             on its page, under System",
             offset_ms.abs() / 60_000,
             CHANCE_S / 60
         )

@@ -41,7 +41,8 @@ async fn ask(house: &House, recorder: RecorderId, session: &RecorderSession) -> 
             to: now,
         },
         anew: true,
-        settle: Duration::ZERO,
+        // Clocks are known to a second: what is listed as far as now may lack the last one.
+        settle: Duration::from_secs(2),
         reach_of: Vec::new(),
     };
     let search = |channel, range| session.search(channel, range);

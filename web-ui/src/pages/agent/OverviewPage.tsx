@@ -16,6 +16,7 @@ import { daysText } from "./retention";
 import { RecorderForm } from "./RecorderForm";
 import { RecorderPanel } from "./RecorderPanel";
 import { AbilityNotes } from "./AbilityNotes";
+import { ClockNote } from "./ClockPanel";
 import { SyncDialog } from "./SyncDialog";
 
 /** Recorders with their cameras, and whether all is well. */
@@ -42,6 +43,7 @@ export function OverviewPage() {
       }
     >
       <AbilityNotes />
+      <ClockNote />
       <AlarmNotes alarms={storage.data?.alarms ?? []} />
       {some && <State recorders={recorders.data ?? []} cameras={cameras.data ?? []} storage={storage.data} />}
       <ProblemNote error={recorders.error ?? cameras.error} onRetry={() => void recorders.refetch()} />

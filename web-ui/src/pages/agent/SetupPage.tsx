@@ -14,6 +14,7 @@ import { Entrance } from "../Entrance";
 import { NewPassword, type PasswordDraft } from "../NewPassword";
 import { RecorderForm } from "./RecorderForm";
 import { AbilityNotes } from "./AbilityNotes";
+import { ClockNote } from "./ClockPanel";
 
 type Step = { name: "password" } | { name: "recorder" } | { name: "fetching"; recorder: Recorder };
 
@@ -31,6 +32,7 @@ export function SetupPage({ appliance, onDone }: SetupPageProps) {
       return (
         <Entrance wide title="Add a recorder" lead="Step 2 of 3. Holdfast fetches the footage of this NVR or DVR and keeps it.">
           <AbilityNotes />
+          <ClockNote />
           <RecorderForm recorder={null} onDone={(recorder) => setStep({ name: "fetching", recorder })}>
             <Button look="quiet" onClick={onDone} data-testid="setup-skip">
               Later

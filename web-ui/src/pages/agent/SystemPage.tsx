@@ -11,6 +11,7 @@ import { durationText } from "../../time";
 import { CheckUpPanel } from "../appliance/CheckUpPanel";
 import { HandOnPanel } from "../appliance/HandOnPanel";
 import { ClaimPanel } from "./ClaimPanel";
+import { ClockPanel } from "./ClockPanel";
 import { CustodyPanel } from "./CustodyPanel";
 import { DownloadsPanel } from "./DownloadsPanel";
 import { AbilityNotes } from "./AbilityNotes";
@@ -42,6 +43,7 @@ export function SystemPage() {
       )}
       <CustodyPanel />
       {system.data && <AppliancePanel system={system.data} />}
+      <ClockPanel />
       <UpdatePanel />
       <CheckUpPanel system="/system" online />
       {system.data && <HandOnPanel appliance={system.data.appliance} system="/system" online />}

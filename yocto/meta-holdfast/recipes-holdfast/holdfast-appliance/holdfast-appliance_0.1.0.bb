@@ -19,6 +19,8 @@ SRC_URI = "\
     file://image/root/etc/systemd/system/holdfast-adopt.service \
     file://image/root/etc/systemd/system/holdfast-alive.service \
     file://image/root/etc/systemd/system/holdfast-alive.timer \
+    file://image/root/etc/systemd/system/holdfast-clock.path \
+    file://image/root/etc/systemd/system/holdfast-clock.service \
     file://image/root/etc/systemd/system/holdfast-console@.service \
     file://image/root/etc/systemd/system/holdfast-disk@.service \
     file://image/root/etc/systemd/system/holdfast-disks.path \
@@ -71,6 +73,7 @@ SYSTEMD_SERVICE:${PN} = "\
     holdfast-update.path \
     holdfast-disks.path \
     holdfast-adopt.path \
+    holdfast-clock.path \
     holdfast-alive.timer \
     holdfast-console@tty1.service \
     holdfast-console@ttyS0.service \

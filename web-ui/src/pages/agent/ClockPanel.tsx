@@ -1,0 +1,90 @@
+/** The box's own clock, by which recorders' are judged; it is set from here where no time server can be reached. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Clock } from "lucide-react";
+
+import { apiUrl, demand } from "../../api/client";
+import { clockQuery } from "../../api/queries";
+import type { BoxClock, SetClockRequest } from "../../api/types";
+import { Button } from "../../components/Button";
+import { Note, ProblemNote } from "../../components/Note";
+import { Fact, Facts, Panel } from "../../components/Page";
+import { Instant } from "../../components/Time";
+import { differenceText, isFarOff, isSame } from "./clock";
+
+/** Shown before anything is placed in time: nothing where the clock is good, or cannot be set from here. */
+export function ClockNote() {
+  const { data: clock, dataUpdatedAt } = useQuery(clockQuery);
+  if (!clock?.can_be_set) {
+    return null;
+  }
+  const aheadMs = Date.parse(clock.now) - dataUpdatedAt;
+  if (!isFarOff(aheadMs)) {
+    return null;
+  }
+  return (
+    <div data-testid="clock-note">
+      <Note tone="warn" title={`This box’s clock is ${differenceText(aheadMs)}, beside that of the device in your hand`}>
+        <SetClock clock={clock} />
+      </Note>
+    </div>
+  );
+}
+
+export function ClockPanel() {
+  const clock = useQuery(clockQuery);
+  if (!clock.data) {
+    return <ProblemNote error={clock.error} onRetry={() => void clock.refetch()} />;
+  }
+  const aheadMs = Date.parse(clock.data.now) - clock.dataUpdatedAt;
+  return (
+    <Panel title="Clock">
+      <Facts>
+        <Fact name="This box shows">
+          <Instant at={clock.data.now} /> <span className="text-soft">({differenceText(aheadMs)})</span>
+        </Fact>
+        <Fact name="Kept right by">{keeper(clock.data)}</Fact>
+      </Facts>
+      {clock.data.can_be_set && !isSame(aheadMs) && (
+        <div className="border-t border-line px-4 py-3">
+          <SetClock clock={clock.data} />
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+function keeper({ follows_server }: BoxClock) {
+  switch (follows_server) {
+    case true:
+      return "A time server";
+    case false:
+      return <span className="text-warn">Nobody: no time server has been reached</span>;
+    case null:
+      return "Cannot be told";
+  }
+}
+
+function SetClock({ clock }: { clock: BoxClock }) {
+  const client = useQueryClient();
+  const set = useMutation({
+    mutationFn: () => {
+      const request: SetClockRequest = { now: new Date().toISOString() };
+      return demand<BoxClock>("POST", apiUrl("/system/clock"), request);
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: clockQuery.queryKey }),
+  });
+  return (
+    <div className="flex flex-col gap-3">
+      <p className="text-soft">
+        Footage is placed in time by the box’s clock, and no time server keeps it: set it before recorders are added. Look
+        first whether your device is right. You may have to log in again afterwards.
+      </p>
+      <ProblemNote error={set.error} />
+      <div>
+        <Button icon={Clock} busy={set.isPending || clock.ordered} data-testid="set-clock" onClick={() => set.mutate()}>
+          Set it to the time of this device
+        </Button>
+      </div>
+    </div>
+  );
+}
