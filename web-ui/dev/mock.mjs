@@ -176,6 +176,19 @@ async function answerApi(world, request, response, url) {
   return answerResource(world, route, request, response, url, body);
 }
 
+/** A new box without a battery for its clock, which is set within a second; everywhere else a time server keeps it. */
+function answerClock(world, request, body) {
+  const alone = world.scene === "fresh";
+  world.behindMs ??= alone ? 412 * 86_400_000 : 0;
+  if (request.method === "POST") {
+    const behindMs = Date.now() - Date.parse(body.now);
+    world.clockOrdered = true;
+    setTimeout(() => Object.assign(world, { behindMs, clockOrdered: false }), 1_000);
+  }
+  const now = new Date(Date.now() - world.behindMs).toISOString();
+  return { now, follows_server: !alone, can_be_set: alone, ordered: world.clockOrdered === true };
+}
+
 /** Takes a bundle; the last pieces come slowly, so that one sees it. */
 async function answerUpdate(world, request, response, body, verb) {
   world.update ??= data.update;
@@ -227,6 +240,9 @@ async function answerResource(world, route, request, response, url, body) {
       }
       if (key === "doctor") {
         return json(data.examination);
+      }
+      if (key === "clock") {
+        return json(answerClock(world, request, body));
       }
       return json({ ...data.system, sdk_problem: world.scene === "no-sdk" ? data.sdkProblem : null });
     case "storage":

@@ -62,6 +62,11 @@ const STROLLS = [
         await page.getByLabel("New password again").fill(PASSWORD);
         await page.getByRole("button", { name: "Set the password" }).click();
         await page.getByTestId("recorder-form").waitFor();
+        await page.getByTestId("clock-note").waitFor();
+      },
+      clock: async (page) => {
+        await page.getByTestId("set-clock").click();
+        await page.getByTestId("clock-note").waitFor({ state: "detached" });
       },
       fetching: async (page) => {
         await fillRecorder(page);

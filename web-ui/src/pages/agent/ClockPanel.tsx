@@ -23,7 +23,7 @@ export function ClockNote() {
   }
   return (
     <div data-testid="clock-note">
-      <Note tone="warn" title={`This box’s clock is ${differenceText(aheadMs)}, beside that of the device in your hand`}>
+      <Note tone="warn" title={`This box’s clock is ${differenceText(aheadMs)}`}>
         <SetClock clock={clock} />
       </Note>
     </div>
@@ -82,7 +82,7 @@ function SetClock({ clock }: { clock: BoxClock }) {
       <ProblemNote error={set.error} />
       <div>
         <Button icon={Clock} busy={set.isPending || clock.ordered} data-testid="set-clock" onClick={() => set.mutate()}>
-          Set it to the time of this device
+          Set it by your device
         </Button>
       </div>
     </div>

@@ -16,12 +16,12 @@ export function isFarOff(aheadMs: number): boolean {
   return Math.abs(aheadMs) >= FAR_MS;
 }
 
-/** `as here`, `3 min 12 s behind`, `412 days ahead`. */
+/** `as your device`, `3 min 12 s behind your device`, `412 days ahead of your device`. */
 export function differenceText(aheadMs: number): string {
   if (isSame(aheadMs)) {
-    return "as here";
+    return "as your device";
   }
   const off = Math.abs(aheadMs);
   const length = off < DAYS_MS ? lengthText(off) : `${Math.round(off / 86_400_000)} days`;
-  return `${length} ${aheadMs > 0 ? "ahead" : "behind"}`;
+  return `${length} ${aheadMs > 0 ? "ahead of" : "behind"} your device`;
 }
