@@ -32,7 +32,7 @@ use crate::evict::Evictor;
 use crate::footage::staging;
 use crate::governor::Governor;
 use crate::governor::settings::CHOSEN;
-use crate::host::clock::{OwnClock, SERVICE};
+use crate::host::clock::{ClockSync, OwnClock, SERVICE};
 use crate::host::identity::Identity;
 use crate::host::watchdog;
 use crate::live::{self, LiveHub};
@@ -200,7 +200,7 @@ async fn start(
             state: state.clone(),
             ordered: reset_ordered,
         },
-        clock: OwnClock::new(&state.folder, SERVICE),
+        clock: OwnClock::new(&state.folder, SERVICE, ClockSync::ask),
         disks: Disks::new(&config.disks, &state.folder),
         updates: updates.clone(),
         catalog: catalog.clone(),

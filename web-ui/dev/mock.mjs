@@ -144,14 +144,15 @@ async function answerApi(world, request, response, url) {
     return logIn();
   }
   if (route === "POST /auth/login") {
+    world.loginsEnded = false;
     return body.password === "wrong"
       ? refuse(response, 401, "AUTH_CREDENTIALS_INVALID", "User name or password is wrong.")
       : logIn();
   }
-  if (route === "POST /auth/refresh" && cookies.includes("hf_refresh=1")) {
+  if (route === "POST /auth/refresh" && cookies.includes("hf_refresh=1") && !world.loginsEnded) {
     return logIn();
   }
-  if (!cookies.includes("hf_access=1")) {
+  if (!cookies.includes("hf_access=1") || world.loginsEnded) {
     return refuse(response, 401, "AUTH_TOKEN_MISSING", "Log in first.");
   }
   if (request.method !== "GET" && request.headers["x-csrf-token"] !== "mock") {
@@ -176,14 +177,17 @@ async function answerApi(world, request, response, url) {
   return answerResource(world, route, request, response, url, body);
 }
 
-/** A new box without a battery for its clock, which is set within a second; everywhere else a time server keeps it. */
+/**
+ * A new box without a battery for its clock, which is set within a second and ends all logins by that; everywhere else a
+ * time server keeps it.
+ */
 function answerClock(world, request, body) {
   const alone = world.scene === "fresh";
   world.behindMs ??= alone ? 412 * 86_400_000 : 0;
   if (request.method === "POST") {
     const behindMs = Date.now() - Date.parse(body.now);
     world.clockOrdered = true;
-    setTimeout(() => Object.assign(world, { behindMs, clockOrdered: false }), 1_000);
+    setTimeout(() => Object.assign(world, { behindMs, clockOrdered: false, loginsEnded: true }), 1_000);
   }
   const now = new Date(Date.now() - world.behindMs).toISOString();
   return { now, follows_server: !alone, can_be_set: alone, ordered: world.clockOrdered === true };

@@ -66,6 +66,17 @@ const STROLLS = [
       },
       clock: async (page) => {
         await page.getByTestId("set-clock").click();
+        await page.getByTestId("set-clock-now").waitFor();
+      },
+      "clock-set": async (page) => {
+        await page.getByTestId("set-clock-now").click();
+        await page.getByRole("button", { name: "Log in" }).waitFor();
+      },
+      "clock-right": async (page) => {
+        await page.getByLabel(/User name|E-mail/).fill("admin");
+        await page.getByLabel("Password").fill(PASSWORD);
+        await page.getByRole("button", { name: "Log in" }).click();
+        await page.getByTestId("recorder-form").waitFor();
         await page.getByTestId("clock-note").waitFor({ state: "detached" });
       },
       fetching: async (page) => {

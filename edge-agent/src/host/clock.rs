@@ -15,7 +15,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wire::resource::BoxClock;
 
 use crate::model::time::UtcTime;
@@ -29,6 +29,10 @@ pub const EARLIEST_S: i64 = 1_767_225_600;
 const LATEST_S: i64 = 4_102_444_800;
 
 const ORDER: &str = "order.json";
+/// Longest order that is read back.
+const ORDER_BYTES_MAX: u64 = 4_096;
+/// After this a service that has not carried an order out will not do so any more.
+const TAKEN_UP_S: u64 = 180;
 /// Says how long ago the start was, and which start it was.
 const UPTIME: &str = "/proc/uptime";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -104,11 +108,11 @@ pub enum SetClockError {
     },
 }
 
-#[derive(Debug, Serialize)]
-struct Order<'a> {
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
     at_s: i64,
     up_s: u64,
-    boot: &'a str,
+    boot: String,
 }
 
 /// The clock, as people see and set it. Cheap to clone.
@@ -119,25 +123,28 @@ pub struct OwnClock(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     service: PathBuf,
+    ask: fn() -> ClockSync,
 }
 
 impl OwnClock {
-    /// Over a state folder and what carries out orders ([`SERVICE`]).
-    pub fn new(state: &Path, service: impl Into<PathBuf>) -> Self {
+    /// Over a state folder, what carries out orders ([`SERVICE`]), and who knows whether a time server keeps the clock
+    /// ([`ClockSync::ask`]).
+    pub fn new(state: &Path, service: impl Into<PathBuf>, ask: fn() -> ClockSync) -> Self {
         Self(Arc::new(Inner {
             folder: state.join("clock"),
             service: service.into(),
+            ask,
         }))
     }
 
     /// What it shows and who keeps it. Blocking, for a moment.
     pub fn status(&self) -> BoxClock {
-        let sync = ClockSync::ask();
+        let sync = (self.0.ask)();
         BoxClock {
             now: Timestamp::now().into(),
             follows_server: sync.follows_server(),
             can_be_set: self.is_offered() && sync != ClockSync::Synchronised,
-            ordered: self.order_file().exists(),
+            ordered: self.is_ordered(),
         }
     }
 
@@ -150,17 +157,16 @@ impl OwnClock {
         if !self.is_offered() {
             return Err(SetClockError::NotOffered);
         }
-        if ClockSync::ask() == ClockSync::Synchronised {
+        if (self.0.ask)() == ClockSync::Synchronised {
             return Err(SetClockError::Followed);
         }
-        if self.order_file().exists() {
+        if self.is_ordered() {
             return Err(SetClockError::Busy);
         }
-        let boot = std::fs::read_to_string(BOOT_ID).map_err(at(BOOT_ID))?;
         let order = Order {
             at_s: now.seconds(),
             up_s,
-            boot: boot.trim(),
+            boot: boot_id().map_err(at(BOOT_ID))?,
         };
         let write = || {
             base::durable::create_dir_all(&self.0.folder)?;
@@ -169,6 +175,20 @@ impl OwnClock {
         };
         write().map_err(at(&self.0.folder))?;
         Ok(self.status())
+    }
+
+    /// Whether the service is still about to carry out an order. What it cannot read it throws away.
+    fn is_ordered(&self) -> bool {
+        let read = base::untrusted::read_if_there(&self.order_file(), ORDER_BYTES_MAX);
+        let order = read
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice::<Order>(&bytes).ok());
+        order.is_some_and(|order| {
+            let waits_s = up_seconds().and_then(|up_s| up_s.checked_sub(order.up_s));
+            boot_id().is_ok_and(|boot| boot == order.boot)
+                && waits_s.is_some_and(|waits_s| waits_s < TAKEN_UP_S)
+        })
     }
 
     fn is_offered(&self) -> bool {
@@ -180,7 +200,55 @@ impl OwnClock {
     }
 }
 
+fn boot_id() -> io::Result<String> {
+    Ok(std::fs::read_to_string(BOOT_ID)?.trim().to_owned())
+}
+
 fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> SetClockError {
     let path = path.into();
     move |source| SetClockError::Io { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_follows_a_time_server_is_not_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let service = dir.path().join("set-clock");
+        std::fs::write(&service, "").unwrap();
+        let now = UtcTime::from(Timestamp::now());
+        for (ask, can_be_set) in [
+            ((|| ClockSync::Synchronised) as fn() -> ClockSync, false),
+            (|| ClockSync::Free, true),
+            (|| ClockSync::Unknown, true),
+        ] {
+            let clock = OwnClock::new(dir.path(), &service, ask);
+            assert_eq!(clock.status().can_be_set, can_be_set, "{:?}", ask());
+            assert_eq!(clock.set(now).is_ok(), can_be_set, "{:?}", ask());
+            base::durable::remove_if_there(&clock.order_file()).unwrap();
+        }
+    }
+
+    #[test]
+    fn an_order_is_waited_for_while_the_service_may_take_it_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = OwnClock::new(dir.path(), "/nowhere", || ClockSync::Free);
+        std::fs::create_dir_all(dir.path().join("clock")).unwrap();
+        let (boot, up_s) = (boot_id().unwrap(), up_seconds().unwrap());
+        let order = |boot: &str, up_s: u64| {
+            serde_json::json!({ "at_s": 1_800_000_000, "up_s": up_s, "boot": boot }).to_string()
+        };
+        for (text, is_waited_for) in [
+            (order(&boot, up_s), true),
+            (order(&boot, up_s.saturating_sub(TAKEN_UP_S)), false),
+            (order(&boot, up_s + 1_000), false),
+            (order("another", up_s), false),
+            ("{".to_owned(), false),
+        ] {
+            std::fs::write(clock.order_file(), &text).unwrap();
+            assert_eq!(clock.is_ordered(), is_waited_for, "{text}");
+        }
+    }
 }

@@ -201,7 +201,12 @@ impl House {
                 },
                 ordered: CancellationToken::new(),
             },
-            clock: crate::host::clock::OwnClock::new(below.path(), below.path().join("set-clock")),
+            clock: crate::host::clock::OwnClock::new(
+                below.path(),
+                below.path().join("set-clock"),
+                // Whatever the machine of the tests follows.
+                || crate::host::clock::ClockSync::Free,
+            ),
             disks: crate::adoption::Disks::new(
                 &crate::adoption::AdoptionConfig {
                     list_file: below.path().join("disks.json"),

@@ -13,21 +13,25 @@ const AGREED_MS: i64 = 5 * 60_000;
 /// How long after a start a time server may take.
 const CHANCE_S: u64 = 10 * 60;
 
+/// Where a person sets the box's clock.
+const BY_HAND: &str =
+    "on an appliance's own page, under System; elsewhere by `timedatectl set-time`";
+
 /// Why the box's clock is not believed yet, in words; none when it is. `up_s` is how long the box has been running,
 /// where that is known.
 pub fn box_doubt(now: UtcTime, offset_ms: i64, up_s: Option<u64>) -> Option<String> {
     if now.seconds() < EARLIEST_S {
         return Some(format!(
             "this box's clock shows {now}, which is long past: connect it to a time server (NTP), or set its clock \
-             on its page, under System"
+             ({BY_HAND})"
         ));
     }
     let just_started = up_s.is_some_and(|up_s| up_s < CHANCE_S);
     (just_started && offset_ms.abs() > AGREED_MS).then(|| {
         format!(
             "this box has just started, and its clock and the recorder's differ by {} min: until {} min after the \
-             start a time server may put the box's clock right. Where there is none, set the one that is wrong: this box's \
-             on its page, under System",
+             start a time server may put the box's clock right. Where there is none, set the one that is wrong (this \
+             box's: {BY_HAND})",
             offset_ms.abs() / 60_000,
             CHANCE_S / 60
         )

@@ -11,6 +11,7 @@ import { CameraStateView } from "../../components/State";
 import { passwordProblem } from "../../password";
 import { count } from "../../words";
 import { Entrance } from "../Entrance";
+import { Gate } from "../Gate";
 import { NewPassword, type PasswordDraft } from "../NewPassword";
 import { RecorderForm } from "./RecorderForm";
 import { AbilityNotes } from "./AbilityNotes";
@@ -29,19 +30,28 @@ export function SetupPage({ appliance, onDone }: SetupPageProps) {
     case "password":
       return <PasswordStep appliance={appliance} onDone={() => setStep({ name: "recorder" })} />;
     case "recorder":
+      // A login ends when the clock is put forward far enough.
       return (
-        <Entrance wide title="Add a recorder" lead="Step 2 of 3. Holdfast fetches the footage of this NVR or DVR and keeps it.">
-          <AbilityNotes />
-          <ClockNote />
-          <RecorderForm recorder={null} onDone={(recorder) => setStep({ name: "fetching", recorder })}>
-            <Button look="quiet" onClick={onDone} data-testid="setup-skip">
-              Later
-            </Button>
-          </RecorderForm>
-        </Entrance>
+        <Gate>
+          {() => (
+            <Entrance
+              wide
+              title="Add a recorder"
+              lead="Step 2 of 3. Holdfast fetches the footage of this NVR or DVR and keeps it."
+            >
+              <AbilityNotes />
+              <ClockNote />
+              <RecorderForm recorder={null} onDone={(recorder) => setStep({ name: "fetching", recorder })}>
+                <Button look="quiet" onClick={onDone} data-testid="setup-skip">
+                  Later
+                </Button>
+              </RecorderForm>
+            </Entrance>
+          )}
+        </Gate>
       );
     case "fetching":
-      return <FetchingStep recorder={step.recorder} onDone={onDone} />;
+      return <Gate>{() => <FetchingStep recorder={step.recorder} onDone={onDone} />}</Gate>;
   }
 }
 
