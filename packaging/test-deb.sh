@@ -16,7 +16,7 @@ says() { echo "deb-test: $*"; }
 
 if [ ! -e "$OUT/base.tar" ]; then
 	says "a Debian 12 with systemd and nothing else"
-	mmdebstrap --quiet --variant=minbase --include=systemd-sysv,dbus,curl,procps \
+	mmdebstrap --quiet --format=tar --variant=minbase --include=systemd-sysv,dbus,curl,procps \
 		--aptopt='Apt::Install-Recommends "false"' bookworm "$OUT/base.part" "deb $MIRROR bookworm main"
 	mv "$OUT/base.part" "$OUT/base.tar"
 fi
